@@ -1,0 +1,69 @@
+/* The configuration: one YAML file, checked against a schema (unknown key or impossible value: one-line error
+ * with file and line). Every key is optional; defaults are the paper's. docs/configuration.md lists them. */
+#ifndef FLAVORDIFF_CONFIG_H
+#define FLAVORDIFF_CONFIG_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "flavordiff/network.h"
+#include "flavordiff/sampler.h"
+#include "flavordiff/schedule.h"
+#include "flavordiff/target.h"
+#include "flavordiff/trainer.h"
+
+typedef enum fd_param_scaling { FD_SCALING_NONE, FD_SCALING_BOX /* prior range -> [-1, 1] */, FD_SCALING_STANDARD } fd_param_scaling;
+typedef enum fd_label_choice { FD_LABEL_CENTRAL, FD_LABEL_WINDOW, FD_LABEL_VALUES } fd_label_choice;
+
+typedef struct fd_simulate_spec {
+    uint64_t pairs;          /* 100000 */
+    double train_fraction;   /* 0.9 */
+    uint64_t scan;           /* further prior draws counted for the ledger, not kept; 0 = none */
+} fd_simulate_spec;
+
+typedef struct fd_generate_spec { /* shared by select and sample */
+    fd_sampler_spec sampler;
+    double gamma;            /* guidance: eps = (1 - gamma) eps(null) + gamma eps(label); 8 */
+    fd_label_choice label;
+    double label_values[FD_MAX_LABELS]; /* FD_LABEL_VALUES: the model's labels, in label space */
+    int n_label_values;
+} fd_generate_spec;
+
+typedef struct fd_select_spec {
+    fd_generate_spec generate;
+    uint64_t wanted;         /* stop when so many are selected: 122306 */
+    uint64_t max_generated;  /* give up after so many samples */
+    double chi2_all, chi2_mass, chi2_mixing; /* 5.5e3, 1e3, 4.5e3 */
+} fd_select_spec;
+
+typedef struct fd_sample_spec {
+    fd_generate_spec generate;
+    uint64_t n;              /* 3e7 in the paper */
+    double keep_chi2_below;  /* rows kept in the file: solutions, and those whose five-observable chi2 is below; inf: all */
+} fd_sample_spec;
+
+typedef struct fd_config {
+    char name[64];
+    uint64_t seed;
+    char target[256];
+    fd_model_options model;
+    fd_simulate_spec simulate;
+    struct { int n_hidden; int widths[FD_MAX_HIDDEN]; fd_activation activations[FD_MAX_HIDDEN];
+             fd_param_scaling params; bool standard_labels; } network;
+    fd_schedule_spec diffusion;
+    fd_train_spec train;
+    bool train_use_ema;      /* sample from the averaged weights */
+    fd_train_spec tune;      /* defaults to the train block's values */
+    int tune_rounds;         /* 1 in the paper */
+    fd_select_spec select;
+    fd_sample_spec before;   /* samples of the pre-network, for the ledger: the yield before tuning */
+    fd_sample_spec sample;   /* samples of the tuned network */
+} fd_config;
+
+void fd_config_default(fd_config *config);
+/* Reads path (NULL: defaults only), then applies `n_sets` overrides "a.b=value" as --set gives them, then checks. */
+fd_status fd_config_load(const char *path, int n_sets, const char *const *sets, fd_config *config, fd_error *err);
+/* The resolved configuration as YAML that fd_config_load reads back to the same struct. Caller frees *text. */
+fd_status fd_config_dump(const fd_config *config, char **text, fd_error *err);
+
+#endif

@@ -1,0 +1,95 @@
+/* What a flavour model must offer. Network, diffusion, inference and stages know only this header;
+ * a second model is one folder beside seesaw.c and one row in fd_model_create()'s table. */
+#ifndef FLAVORDIFF_MODEL_H
+#define FLAVORDIFF_MODEL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "flavordiff/rng.h"
+#include "flavordiff/status.h"
+
+enum { FD_MAX_PARAMS = 64, FD_MAX_LABELS = 32, FD_MAX_OBSERVABLES = 64 };
+
+/* One component of G. The prior is uniform on [lo, hi] (physics.h says what else binds them). */
+typedef struct fd_param {
+    const char *name;        /* CSV column, HDF5 name: "re_Y_1e" */
+    const char *latex;       /* "\\mathrm{Re}\\,Y_{1e}" */
+    const char *unit;        /* "1", "rad", "dex" */
+    const char *description;
+    double lo, hi;
+    bool periodic;           /* lo and hi are the same point */
+} fd_param;
+
+/* Something the model predicts for a point. */
+typedef struct fd_observable {
+    const char *name;        /* "sum_m_eV" */
+    const char *latex;
+    const char *unit;        /* "eV", "GeV", "rad", "1" */
+    const char *description;
+    bool periodic;           /* an angle in [0, 2 pi) */
+} fd_observable;
+
+/* One component of L: an observable, or log10 of its absolute value. */
+typedef struct fd_label {
+    const char *name;        /* "log10_dm21_eV2", "U_e1" */
+    int observable;          /* index into fd_model.observables */
+    bool log10;
+} fd_label;
+
+typedef struct fd_model fd_model;
+struct fd_model {
+    const char *name;        /* "seesaw" */
+    int n_params, n_labels, n_observables;
+    const fd_param *params;
+    const fd_label *labels;
+    const fd_observable *observables;
+
+    /* One draw from the prior into theta (n_params), consuming only `rng`. Thread-safe. */
+    void (*draw_prior)(const fd_model *model, fd_rng *rng, double *theta);
+    /* True when theta lies in the support of the prior (NaN: false). */
+    bool (*in_prior)(const fd_model *model, const double *theta);
+    /* Forward map for n points, row-major: theta (n, n_params) -> labels (n, n_labels) and/or
+     * observables (n, n_observables); either output may be NULL. A point that is not finite, or
+     * has no finite image, gives NaN in every output of its row. Thread-safe; never allocates. */
+    void (*forward)(const fd_model *model, size_t n, const double *theta, double *labels, double *observables);
+    /* labels (n, n_labels) and their derivatives (n, n_labels, n_params), d label / d theta in the
+     * parameters' own units. labels may be NULL. Thread-safe; never allocates. */
+    void (*derivatives)(const fd_model *model, size_t n, const double *theta, double *labels, double *jacobian);
+    void (*destroy)(fd_model *model);
+};
+
+/* Settings of every model in the program's table; each model reads those that concern it. */
+typedef enum fd_ordering { FD_ORDERING_NORMAL, FD_ORDERING_INVERTED } fd_ordering;
+typedef enum fd_phases {
+    FD_PHASES_TAKAGI, /* Majorana phases of the factorisation itself */
+    FD_PHASES_PAPER   /* the artefact of eigenvectors with a real first row: alpha21 = 0, alpha31 = 2 delta */
+} fd_phases;
+typedef enum fd_scale_window {
+    FD_SCALE_MEV,       /* k in [-4.22, -0.22] for eV: the paper's printed numbers read as meV (default) */
+    FD_SCALE_AS_PRINTED /* k in [-1.22, 2.78] */
+} fd_scale_window;
+
+typedef struct fd_model_options {
+    char kind[16];              /* "seesaw" */
+    fd_ordering ordering;
+    fd_phases phases;
+    fd_scale_window scale;
+    bool real_majorana;         /* arg M1 = arg M2 = 0: 21 parameters instead of 23 */
+    double vev_GeV;             /* 246 in the paper; 174.104 for L = Y N l H */
+} fd_model_options;
+
+/* The paper's seesaw: normal ordering, true phases, meV window, 23 parameters, 246 GeV. */
+void fd_model_options_default(fd_model_options *options);
+/* Creates the model named by options->kind. FD_ERR_CONFIG on an unknown kind or impossible value.
+ * The caller frees it with fd_model_free (NULL is accepted). The model is immutable: share it
+ * between threads. */
+fd_status fd_model_create(const fd_model_options *options, fd_model **model, fd_error *err);
+void fd_model_free(fd_model *model);
+
+/* Index of a parameter, observable or label by name, or -1. */
+int fd_model_param(const fd_model *model, const char *name);
+int fd_model_observable(const fd_model *model, const char *name);
+int fd_model_label(const fd_model *model, const char *name);
+
+#endif

@@ -1,0 +1,60 @@
+/* The stages of the method. Each reads files and writes files, reports through callbacks and can be run alone;
+ * pipeline.c chains them and skips what is up to date. */
+#ifndef FLAVORDIFF_STAGES_H
+#define FLAVORDIFF_STAGES_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "flavordiff/config.h"
+#include "flavordiff/files.h"
+
+/* Asked to stop: a flag the caller may set from a signal handler or a timer. */
+typedef struct fd_run {
+    const fd_config *config;
+    const char *command;             /* the command line, for provenance */
+    int threads;                     /* 0: all */
+    bool force;                      /* replace existing outputs */
+    /* Called a few times a second from the calling thread with work done of total (0: unknown), and the tally so
+     * far or NULL; returns non-zero to stop (FD_ERR_STOPPED). May be NULL. */
+    int (*progress)(void *user, const char *stage, uint64_t done, uint64_t total, const fd_tally *tally,
+                    const char *detail);
+    void (*message)(void *user, const char *line); /* one finished line of news; may be NULL */
+    void *user;
+} fd_run;
+
+fd_status fd_stage_simulate(const fd_run *run, const char *out, fd_error *err);
+/* start NULL: a fresh network on prior pairs (the pre-network). Otherwise fine-tuning from that model file with the
+ * tune settings. */
+fd_status fd_stage_train(const fd_run *run, const char *data, const char *start, const char *out, fd_error *err);
+fd_status fd_stage_select(const fd_run *run, const char *model, const char *out, fd_error *err);
+fd_status fd_stage_sample(const fd_run *run, const fd_sample_spec *spec, const char *model, const char *out,
+                          fd_error *err);
+/* One set of a ledger. */
+typedef struct fd_ledger_entry {
+    char set[64];       /* "prior", "pre-network", "tuned network" */
+    char note[256];
+    fd_tally tally;
+} fd_ledger_entry;
+/* Wilson score interval (95 %) of k successes in n. */
+void fd_wilson(uint64_t k, uint64_t n, double *lo, double *hi);
+/* Ledger as a table of text; caller frees. */
+char *fd_ledger_text(int n, const fd_ledger_entry *entries);
+/* ledger.json of the run folder: per set n, counts per window, in-box, non-finite, seconds. */
+fd_status fd_ledger_write(const char *path, int n, const fd_ledger_entry *entries, fd_error *err);
+fd_status fd_ledger_read(const char *path, int max, int *n, fd_ledger_entry *entries, fd_error *err);
+
+/* analyse: section 3 of the paper for a sample file. Writes into `folder`: analysis.h5, solutions.csv (parameters and
+ * observables), summary.json (medians, quartiles, hierarchy digits, counts). When fewer than 10 rows pass 3 sigma,
+ * the nearest 200 rows by chi2 are written to nearest.csv and marked so. */
+fd_status fd_stage_analyse(const fd_run *run, const char *samples, const char *folder, fd_error *err);
+/* plot: Figures 2-5 from the analysis folder, each as PNG, PDF, CSV and the gnuplot script that drew it, into
+ * `folder`/figures. */
+fd_status fd_stage_plot(const fd_run *run, const char *analysis_folder, const char *folder, fd_error *err);
+/* report: self-contained report.html of a run folder. */
+fd_status fd_stage_report(const fd_run *run, const char *run_folder, fd_error *err);
+/* run: the whole chain into `folder`, skipping stages whose outputs are there and newer than their inputs and made with
+ * the same settings. */
+fd_status fd_pipeline(const fd_run *run, const char *folder, fd_error *err);
+
+#endif

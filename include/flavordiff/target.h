@@ -1,0 +1,79 @@
+/* Measured values a model is compared with: best fits, asymmetric 1 sigma errors, 3 sigma windows,
+ * the label handed to the network, and limits that are drawn but never cut on. A target set is a YAML file
+ * a physicist can edit (targets/, docs/targets.md); fd_target_load() is in io. */
+#ifndef FLAVORDIFF_TARGET_H
+#define FLAVORDIFF_TARGET_H
+
+#include <stdint.h>
+
+#include "flavordiff/model.h"
+
+typedef enum fd_group { /* what a measurement counts for */
+    FD_GROUP_MASS,      /* the two mass-squared differences (labels) */
+    FD_GROUP_ANGLE,     /* s12^2, s13^2, s23^2 */
+    FD_GROUP_MODULUS,   /* the nine |U| (labels) */
+    FD_GROUP_PHASE      /* delta: shown, never cut on */
+} fd_group;
+
+typedef struct fd_measurement {
+    char observable[32];       /* the model's name for it */
+    fd_group group;
+    double best, plus, minus;  /* best fit, +1 sigma, -1 sigma (both positive) in the observable's unit */
+    double lo, hi;             /* 3 sigma range, lo < hi (delta may run past 2 pi) */
+    double label;              /* value given to the network when labels are central (signed) */
+    char source[160];
+} fd_measurement;
+
+typedef struct fd_limit {
+    char name[64];             /* "DESI DR2+CMB" */
+    char observable[32];
+    double lo, hi;             /* allowed interval; -inf / +inf where open */
+    double confidence;         /* 0.95 */
+    bool band;                 /* lo..hi is a range of published limits (nuclear matrix elements), not an interval */
+    char source[160];
+} fd_limit;
+
+enum { FD_MAX_MEASUREMENTS = 24, FD_MAX_LIMITS = 16 };
+
+typedef struct fd_target {
+    char name[64], title[128], source[160];
+    fd_ordering ordering;
+    int n_measurements, n_limits;
+    fd_measurement measurements[FD_MAX_MEASUREMENTS];
+    fd_limit limits[FD_MAX_LIMITS];
+} fd_target;
+
+/* What a point satisfies, as bits of one byte; stored per sample in the files. */
+enum {
+    FD_FINITE = 1 << 0,  /* parameters and labels are finite numbers */
+    FD_IN_PRIOR = 1 << 1,
+    FD_MASSES = 1 << 2,  /* both mass-squared differences inside 3 sigma */
+    FD_ANGLES = 1 << 3,  /* s12^2, s13^2, s23^2 inside 3 sigma */
+    FD_LABELS = 1 << 4   /* all labels (masses and nine moduli) inside 3 sigma: a solution */
+};                       /* five observables: (flags & (FD_MASSES | FD_ANGLES)) == both */
+
+/* chi^2 of eq. 2.22 with the error of the side the prediction is on. */
+typedef struct fd_chi2 {
+    double mass;    /* the two mass-squared differences */
+    double mixing;  /* the nine |U|, sigma = (3 sigma width) / 6 */
+    double all;     /* mass + mixing: "all of L" */
+    double five;    /* masses and three angles: the colour of the figures */
+} fd_chi2;
+
+/* Target bound to a model: names resolved to indices. Immutable, shareable. */
+typedef struct fd_judge fd_judge;
+/* FD_ERR_MISMATCH when a measurement names no observable of the model, the orderings differ, or a
+ * label of the model has no measurement. Caller frees with fd_judge_free. `model` must outlive it. */
+fd_status fd_judge_create(const fd_model *model, const fd_target *target, fd_judge **judge, fd_error *err);
+void fd_judge_free(fd_judge *judge);
+/* Verdict on one point from its parameters (n_params) and observables (n_observables): flags as above, and
+ * chi2 (may be NULL). Not-finite points get flags 0 and infinite chi2. Thread-safe. */
+uint8_t fd_judge_point(const fd_judge *judge, const double *theta, const double *observables, fd_chi2 *chi2);
+/* The central label in label space (n_labels), eqs. 2.19-2.21. */
+void fd_judge_central_label(const fd_judge *judge, double *label);
+/* A label drawn inside the 3 sigma window. The nine moduli belong to one unitary matrix: masses and
+ * angles uniform in their 3 sigma ranges and delta uniform on [0, 2 pi) (it is not a label), kept when
+ * all nine moduli lie in their windows. Deterministic in rng. */
+void fd_judge_window_label(const fd_judge *judge, fd_rng *rng, double *label);
+
+#endif
