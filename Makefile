@@ -1,0 +1,44 @@
+# Two front doors:
+#   make reproduce   install what is missing, build, run recipes/quick.yaml into runs/quick
+#   make check       the same set-up, then every test, once for each instruction set this machine has
+# And: make (build/flavordiff), make bench, make docs, make clean.
+BUILD ?= build
+CMAKE_FLAGS ?=
+JOBS ?= $(shell nproc 2>/dev/null || echo 2)
+
+.PHONY: all setup reproduce check test bench docs clean
+
+all: $(BUILD)/CMakeCache.txt
+	@cmake --build $(BUILD) --parallel $(JOBS)
+
+$(BUILD)/CMakeCache.txt: CMakeLists.txt
+	@cmake -S . -B $(BUILD) $(CMAKE_FLAGS)
+
+setup:
+	@sh scripts/setup.sh
+
+reproduce: setup
+	@$(MAKE) --no-print-directory all
+	@$(BUILD)/flavordiff run recipes/quick.yaml -o runs/quick
+
+check: setup
+	@$(MAKE) --no-print-directory all
+	@$(MAKE) --no-print-directory test
+
+# The kernels, the network and the samplers once for every instruction set below this machine's own.
+test:
+	@cd $(BUILD) && ctest --output-on-failure --no-tests=error
+	@for isa in $$($(BUILD)/flavordiff version --isa-below); do \
+	    echo "again with FLAVORDIFF_CPU=$$isa"; \
+	    (cd $(BUILD) && FLAVORDIFF_CPU=$$isa ctest --output-on-failure --no-tests=error -L isa) || exit 1; \
+	done
+
+bench: all
+	@for b in $(BUILD)/bench_*; do [ -x "$$b" ] && [ ! -d "$$b" ] && "$$b"; done
+
+# docs/verbs.md is generated from the command table that also prints the help.
+docs: all
+	@$(BUILD)/flavordiff help --markdown > docs/verbs.md
+
+clean:
+	rm -rf $(BUILD)
