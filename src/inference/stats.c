@@ -1,0 +1,87 @@
+#include "inference/stats.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const double two_pi = 6.283185307179586476925;
+
+void fd_wilson_interval(uint64_t k, uint64_t n, double z, double *lo, double *hi) {
+    if (k > n) k = n;
+    *lo = 0;
+    *hi = 1;
+    if (n == 0) return;
+    double m = (double)n, p = (double)k / m, q = (double)(n - k) / m;
+    double shrink = 1 + z * z / m;
+    double centre = (p + z * z / (2 * m)) / shrink;
+    double half = z * sqrt(p * q / m + z * z / (4 * m * m)) / shrink;
+    /* The ends below are exact in exact arithmetic; rounding must not leave 1e-20 instead of "none seen". */
+    if (k > 0) *lo = fmax(0, centre - half);
+    if (k < n) *hi = fmin(1, centre + half);
+}
+
+static int ascending(const void *a, const void *b) {
+    double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+void fd_sort(size_t n, double *x) {
+    if (n > 1) qsort(x, n, sizeof *x, ascending);
+}
+
+double fd_quantile(size_t n, const double *sorted, double p) {
+    if (n == 0) return NAN;
+    double at = p * (double)(n - 1);
+    if (!(at > 0)) return sorted[0];
+    if (at >= (double)(n - 1)) return sorted[n - 1];
+    size_t i = (size_t)at;
+    double part = at - (double)i;
+    return part > 0 ? sorted[i] + part * (sorted[i + 1] - sorted[i]) : sorted[i];
+}
+
+void fd_quartiles(size_t n, double *x, double quartile[3]) {
+    fd_sort(n, x);
+    for (int i = 0; i < 3; i++) quartile[i] = fd_quantile(n, x, 0.25 * (i + 1));
+}
+
+void fd_circular_mean(size_t n, const double *x, double *mean, double *resultant) {
+    double c = 0, s = 0;
+    for (size_t i = 0; i < n; i++) {
+        c += cos(x[i]);
+        s += sin(x[i]);
+    }
+    *mean = *resultant = NAN;
+    if (n == 0) return;
+    *resultant = hypot(c, s) / (double)n;
+    if (*resultant > 1e-14) {
+        *mean = atan2(s, c);
+        if (*mean < 0) *mean += two_pi;
+        if (*mean >= two_pi) *mean = 0; /* -1e-17 + 2 pi rounds to 2 pi */
+    }
+}
+
+double fd_ks_distance(size_t n, const double *a, size_t m, const double *b) {
+    if (n == 0 || m == 0) return NAN;
+    double most = 0;
+    for (size_t i = 0, j = 0; i < n && j < m;) {
+        double at = a[i] < b[j] ? a[i] : b[j];
+        while (i < n && a[i] <= at) i++;
+        while (j < m && b[j] <= at) j++;
+        most = fmax(most, fabs((double)i / (double)n - (double)j / (double)m));
+    }
+    return most;
+}
+
+size_t fd_bin_counts(size_t n, const double *x, double lo, double hi, size_t bins, uint64_t *counts) {
+    size_t outside = 0;
+    memset(counts, 0, bins * sizeof *counts);
+    for (size_t i = 0; i < n; i++) {
+        if (!(x[i] >= lo && x[i] <= hi) || bins == 0) {
+            outside++;
+            continue;
+        }
+        size_t bin = (size_t)((x[i] - lo) / (hi - lo) * (double)bins);
+        counts[bin < bins ? bin : bins - 1]++;
+    }
+    return outside;
+}

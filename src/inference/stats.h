@@ -1,0 +1,45 @@
+/* Small statistics of the results: intervals, quantiles, distances, histograms.
+ *
+ * Nothing here allocates or fails: what needs order sorts the caller's array in place. No input may be NaN
+ * unless said otherwise; callers drop such rows first, and say how many.
+ *
+ * Angles. A quantile of an angle depends on where the circle is cut. The paper's quartiles cut it at 0, so ours do
+ * too (values in [0, 2 pi), plain quartiles), and fd_circular_mean() says whether a direction is preferred at
+ * all: R near 0 means that median and quartiles describe the cut and not the data. */
+#ifndef FLAVORDIFF_INFERENCE_STATS_H
+#define FLAVORDIFF_INFERENCE_STATS_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+/* Two-sided 95 % of a standard normal. */
+#define FD_Z95 1.959963984540054
+
+/* Wilson score interval of k successes in n at z standard deviations:
+ *   (p + z^2/2n +- z sqrt(p(1-p)/n + z^2/4n^2)) / (1 + z^2/n),  p = k/n.
+ * Exactly 0 below when k = 0 and exactly 1 above when k = n; [0, 1] when n = 0. k > n counts as n. */
+void fd_wilson_interval(uint64_t k, uint64_t n, double z, double *lo, double *hi);
+
+/* Ascending, in place. */
+void fd_sort(size_t n, double *x);
+
+/* Quantile p in [0, 1] of ascending values, linear between order statistics (Hyndman and Fan's type 7, the default of
+ * R and numpy). NaN when n = 0. */
+double fd_quantile(size_t n, const double *sorted, double p);
+
+/* Lower quartile, median, upper quartile of x (sorted in place). NaN when n = 0. */
+void fd_quartiles(size_t n, double *x, double quartile[3]);
+
+/* Mean direction in [0, 2 pi) and mean resultant length R in [0, 1] of n angles in radians: R e^{i mean} = <e^{ix}>.
+ * mean is NaN when R is 0 to rounding, both when n = 0. */
+void fd_circular_mean(size_t n, const double *x, double *mean, double *resultant);
+
+/* Kolmogorov-Smirnov distance sup |F_a - F_b| of two ascending samples; ties are counted on both sides. NaN when one
+ * is empty. */
+double fd_ks_distance(size_t n, const double *a, size_t m, const double *b);
+
+/* Counts per bin of [lo, hi) in `bins` equal bins; hi itself belongs to the last. NaN and values outside are not
+ * counted; their number is returned. counts is overwritten. */
+size_t fd_bin_counts(size_t n, const double *x, double lo, double hi, size_t bins, uint64_t *counts);
+
+#endif

@@ -1,0 +1,210 @@
+/* The ledger: how many of everything that was generated pass each window, set by set. Counts are kept, and every
+ * fraction is shown with its Wilson interval, because the interesting ones are a few in a million. */
+#include <jansson.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "flavordiff/stages.h"
+#include "inference/stats.h"
+#include "stages/ledger.h"
+#include "stages/text.h"
+
+const fd_window fd_windows[FD_WINDOW_COUNT] = {
+    {"masses", "masses", offsetof(fd_tally, masses), "both mass-squared differences"},
+    {"angles", "angles", offsetof(fd_tally, angles), "the three mixing angles"},
+    {"five_observables", "five observables", offsetof(fd_tally, five), "masses and angles"},
+    {"all_labels", "all labels", offsetof(fd_tally, labels), "masses and the nine |U|: a solution"},
+    {"five_observables_in_prior", "five, in prior", offsetof(fd_tally, five_in_prior),
+     "masses and angles, parameters inside the prior"},
+    {"all_labels_in_prior", "labels, in prior", offsetof(fd_tally, labels_in_prior),
+     "a solution, parameters inside the prior"},
+};
+
+uint64_t fd_window_count(const fd_tally *tally, int window) {
+    uint64_t count;
+    memcpy(&count, (const char *)tally + fd_windows[window].offset, sizeof count);
+    return count;
+}
+
+void fd_wilson(uint64_t k, uint64_t n, double *lo, double *hi) { fd_wilson_interval(k, n, FD_Z95, lo, hi); }
+
+/* ---- text --------------------------------------------------------------------------------------------- */
+
+static void window_rows(fd_text *text, const fd_ledger_entry *entry) {
+    char count[32];
+    fd_text_addf(text, "%-16.16s %14s", entry->set, fd_text_count(entry->tally.n, count));
+    for (int w = 0; w < 4; w++) fd_text_addf(text, " %18s", fd_text_count(fd_window_count(&entry->tally, w), count));
+    fd_text_addf(text, "\n%-16s %14s", "", "95 % interval");
+    for (int w = 0; w < 4; w++) {
+        char cell[40];
+        double lo, hi;
+        fd_wilson(fd_window_count(&entry->tally, w), entry->tally.n, &lo, &hi);
+        snprintf(cell, sizeof cell, "%.2g to %.2g", lo, hi);
+        fd_text_addf(text, " %18s", entry->tally.n ? cell : "-");
+    }
+    fd_text_add(text, "\n");
+}
+
+static void quality_row(fd_text *text, const fd_ledger_entry *entry) {
+    const fd_tally *t = &entry->tally;
+    char five[32], labels[32], outside[16] = "-", bad[16] = "-", rate[32] = "-";
+    if (t->finite)
+        snprintf(outside, sizeof outside, "%.3g %%", 100 * (double)(t->finite - t->in_prior) / (double)t->finite);
+    if (t->n) snprintf(bad, sizeof bad, "%.3g %%", 100 * (double)(t->n - t->finite) / (double)t->n);
+    if (t->seconds > 0) fd_text_count((uint64_t)((double)t->n / t->seconds + 0.5), rate);
+    fd_text_addf(text, "%-16.16s %14s %14s %18s %18s %11.1f %13s\n", entry->set, outside, bad,
+                 fd_text_count(t->five_in_prior, five), fd_text_count(t->labels_in_prior, labels), t->seconds, rate);
+}
+
+char *fd_ledger_text(int n, const fd_ledger_entry *entries) {
+    fd_text text = {0};
+    fd_text_addf(&text, "Samples inside the 3 sigma windows, and the Wilson 95 %% interval of their fraction\n");
+    fd_text_addf(&text, "%-16s %14s", "set", "samples");
+    for (int w = 0; w < 4; w++) fd_text_addf(&text, " %18s", fd_windows[w].title);
+    fd_text_add(&text, "\n");
+    for (int i = 0; i < n; i++) window_rows(&text, &entries[i]);
+    fd_text_addf(&text, "\n%-16s %14s %14s %18s %18s %11s %13s\n", "set", "outside prior", "not finite",
+                 fd_windows[4].title, fd_windows[5].title, "seconds", "samples/s");
+    for (int i = 0; i < n; i++) quality_row(&text, &entries[i]);
+    if (text.failed) fd_text_free(&text);
+    return text.data;
+}
+
+/* ---- JSON --------------------------------------------------------------------------------------------- */
+
+static const char ledger_format[] = "flavordiff-ledger";
+
+/* {"count", "fraction", "wilson95": [lo, hi]} */
+static json_t *window_json(uint64_t k, uint64_t n) {
+    double lo, hi;
+    fd_wilson(k, n, &lo, &hi);
+    return json_pack("{s:I, s:f, s:[f, f]}", "count", (json_int_t)k, "fraction", n ? (double)k / (double)n : 0.0,
+                     "wilson95", lo, hi);
+}
+
+/* NULL when memory is out or a name is not UTF-8. */
+static json_t *entry_json(const fd_ledger_entry *entry) {
+    const fd_tally *t = &entry->tally;
+    json_t *windows = json_object();
+    for (int w = 0; w < FD_WINDOW_COUNT; w++)
+        if (json_object_set_new(windows, fd_windows[w].key, window_json(fd_window_count(t, w), t->n))) {
+            json_decref(windows);
+            return NULL;
+        }
+    return json_pack("{s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:f, s:f, s:o}", "set", entry->set, "note", entry->note, "n",
+                     (json_int_t)t->n, "finite", (json_int_t)t->finite, "non_finite", (json_int_t)(t->n - t->finite),
+                     "in_prior", (json_int_t)t->in_prior, "out_of_prior", (json_int_t)(t->finite - t->in_prior),
+                     "seconds", t->seconds, "samples_per_second", t->seconds > 0 ? (double)t->n / t->seconds : 0.0,
+                     "windows", windows);
+}
+
+/* Finite and in-prior counts within n, windows within finite: else the differences above would wrap round. */
+static bool tally_possible(const fd_tally *t) {
+    bool ok =
+        t->n <= INT64_MAX && t->finite <= t->n && t->in_prior <= t->finite && isfinite(t->seconds) && t->seconds >= 0;
+    for (int w = 0; w < FD_WINDOW_COUNT; w++) ok = ok && fd_window_count(t, w) <= t->finite;
+    return ok;
+}
+
+fd_status fd_ledger_write(const char *path, int n, const fd_ledger_entry *entries, fd_error *err) {
+    fd_status status = FD_OK;
+    char *text = NULL;
+    json_t *sets = json_array(), *root = NULL;
+    for (int i = 0; i < n; i++) {
+        if (!tally_possible(&entries[i].tally)) {
+            status =
+                fd_fail(err, FD_ERR_VALUE, "%s: set '%s' has counts that contradict each other", path, entries[i].set);
+            goto cleanup;
+        }
+        json_t *entry = entry_json(&entries[i]);
+        if (!entry || json_array_append_new(sets, entry)) {
+            status = fd_fail(err, FD_ERR_VALUE, "%s: set %d: name or note is not UTF-8, or memory is out", path, i + 1);
+            goto cleanup;
+        }
+    }
+    root = json_pack("{s:s, s:i, s:s, s:s, s:O}", "format", ledger_format, "format_version", 1, "windows_are",
+                     "3 sigma ranges of the target set; fractions are of n with Wilson 95 % intervals", "tool_version",
+                     fd_version(), "sets", sets);
+    text = root ? json_dumps(root, JSON_INDENT(2) | JSON_REAL_PRECISION(17)) : NULL;
+    if (text)
+        status = fd_write_text(path, text, strlen(text), err);
+    else
+        status = fd_fail(err, FD_ERR_MEMORY, "%s: out of memory", path);
+cleanup:
+    free(text);
+    json_decref(root);
+    json_decref(sets);
+    return status;
+}
+
+/* A count of `object`; false when missing, negative or no integer. */
+static bool get_count(const json_t *object, const char *key, uint64_t *count) {
+    const json_t *value = json_object_get(object, key);
+    if (!json_is_integer(value) || json_integer_value(value) < 0) return false;
+    *count = (uint64_t)json_integer_value(value);
+    return true;
+}
+
+static bool get_string(const json_t *object, const char *key, size_t room, char *out) {
+    const char *value = json_string_value(json_object_get(object, key));
+    if (!value || strlen(value) >= room) return false;
+    strcpy(out, value);
+    return true;
+}
+
+static bool read_entry(const json_t *json, fd_ledger_entry *entry) {
+    *entry = (fd_ledger_entry){0};
+    fd_tally *t = &entry->tally;
+    const json_t *seconds = json_object_get(json, "seconds"), *windows = json_object_get(json, "windows");
+    if (!get_string(json, "set", sizeof entry->set, entry->set) ||
+        !get_string(json, "note", sizeof entry->note, entry->note) || !get_count(json, "n", &t->n) ||
+        !get_count(json, "finite", &t->finite) || !get_count(json, "in_prior", &t->in_prior) ||
+        !json_is_number(seconds))
+        return false;
+    t->seconds = json_number_value(seconds);
+    for (int w = 0; w < FD_WINDOW_COUNT; w++) {
+        uint64_t count;
+        if (!get_count(json_object_get(windows, fd_windows[w].key), "count", &count)) return false;
+        memcpy((char *)t + fd_windows[w].offset, &count, sizeof count);
+    }
+    return tally_possible(t);
+}
+
+fd_status fd_ledger_read(const char *path, int max, int *n, fd_ledger_entry *entries, fd_error *err) {
+    fd_status status = FD_OK;
+    char *text = NULL;
+    size_t length = 0;
+    json_t *root = NULL;
+    json_error_t where;
+    *n = 0;
+    if ((status = fd_read_text(path, 16u << 20, &text, &length, err))) return status;
+    root = json_loadb(text, length, 0, &where);
+    if (!root) {
+        status = fd_fail(err, FD_ERR_FORMAT, "%s:%d: not JSON (%s); run the chain again to remake it", path, where.line,
+                         where.text);
+        goto cleanup;
+    }
+    const char *format = json_string_value(json_object_get(root, "format"));
+    const json_t *sets = json_object_get(root, "sets");
+    if (!format || strcmp(format, ledger_format) || json_integer_value(json_object_get(root, "format_version")) != 1 ||
+        !json_is_array(sets)) {
+        status = fd_fail(err, FD_ERR_FORMAT, "%s: not a flavordiff ledger of version 1", path);
+        goto cleanup;
+    }
+    if (json_array_size(sets) > (size_t)(max > 0 ? max : 0)) {
+        status = fd_fail(err, FD_ERR_FORMAT, "%s: %zu sets, at most %d expected", path, json_array_size(sets), max);
+        goto cleanup;
+    }
+    for (size_t i = 0; i < json_array_size(sets); i++)
+        if (!read_entry(json_array_get(sets, i), &entries[i])) {
+            status = fd_fail(err, FD_ERR_FORMAT, "%s: set %zu has a missing or impossible field", path, i + 1);
+            goto cleanup;
+        }
+    *n = (int)json_array_size(sets);
+cleanup:
+    json_decref(root);
+    free(text);
+    return status;
+}

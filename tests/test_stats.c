@@ -1,0 +1,162 @@
+/* Intervals, quantiles, distances and histograms, against published numbers and brute force. */
+#include <cmocka.h>
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "flavordiff/rng.h"
+#include "inference/stats.h"
+
+static const double pi = 3.14159265358979323846;
+
+static void close_to(double value, double expected, double tolerance) {
+    if (!(fabs(value - expected) <= tolerance)) fail_msg("%.17g, expected %.17g", value, expected);
+}
+
+/* Newcombe, Statistics in Medicine 17 (1998) 857, Table I, method 3; printed to four digits. */
+static void wilson_published(void **state) {
+    (void)state;
+    static const struct {
+        uint64_t k, n;
+        double lo, hi;
+    } table[] = {{81, 263, 0.2553, 0.3662}, {15, 148, 0.0624, 0.1605}, {0, 20, 0, 0.1611}, {1, 29, 0.0061, 0.1718}};
+    for (size_t i = 0; i < sizeof table / sizeof *table; i++) {
+        double lo, hi;
+        fd_wilson_interval(table[i].k, table[i].n, FD_Z95, &lo, &hi);
+        close_to(lo, table[i].lo, 5.1e-5);
+        close_to(hi, table[i].hi, 5.1e-5);
+    }
+}
+
+/* The ends are the p at which k is exactly z standard deviations away: (k - np)^2 = z^2 n p (1 - p). */
+static void wilson_defining_equation(void **state) {
+    (void)state;
+    static const uint64_t cases[][2] = {{104, 30000000}, {1, 1000000}, {3, 7}, {500, 1000}, {999999, 1000000}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        double k = (double)cases[i][0], n = (double)cases[i][1], end[2], mirror[2];
+        fd_wilson_interval(cases[i][0], cases[i][1], FD_Z95, &end[0], &end[1]);
+        assert_true(end[0] < k / n && k / n < end[1]);
+        for (int e = 0; e < 2; e++) {
+            double pull = (k - n * end[e]) / sqrt(n * end[e] * (1 - end[e]));
+            close_to(fabs(pull), FD_Z95, 1e-6);
+        }
+        fd_wilson_interval(cases[i][1] - cases[i][0], cases[i][1], FD_Z95, &mirror[0], &mirror[1]);
+        close_to(mirror[0], 1 - end[1], 1e-15);
+        close_to(mirror[1], 1 - end[0], 1e-15);
+    }
+}
+
+static void wilson_ends(void **state) {
+    (void)state;
+    double lo, hi, z2 = FD_Z95 * FD_Z95;
+    fd_wilson_interval(0, 1000000, FD_Z95, &lo, &hi);
+    assert_true(lo == 0);
+    close_to(hi, z2 / (1e6 + z2), 1e-18);
+    fd_wilson_interval(50, 50, FD_Z95, &lo, &hi);
+    assert_true(hi == 1);
+    close_to(lo, 50 / (50 + z2), 1e-15);
+    fd_wilson_interval(0, 0, FD_Z95, &lo, &hi);
+    assert_true(lo == 0 && hi == 1);
+}
+
+static void quantiles(void **state) {
+    (void)state;
+    double x[] = {7, 1, 3, 2, 10}, q[3];
+    fd_quartiles(5, x, q);
+    close_to(q[0], 2, 0);
+    close_to(q[1], 3, 0);
+    close_to(q[2], 7, 0);
+    double four[] = {1, 2, 3, 4}; /* numpy.quantile([1,2,3,4], [.25,.5,.75,.1]) = 1.75 2.5 3.25 1.3 */
+    fd_quartiles(4, four, q);
+    close_to(q[0], 1.75, 1e-15);
+    close_to(q[1], 2.5, 1e-15);
+    close_to(q[2], 3.25, 1e-15);
+    close_to(fd_quantile(4, four, 0.1), 1.3, 1e-15);
+    assert_true(fd_quantile(4, four, 0) == 1 && fd_quantile(4, four, 1) == 4);
+    double one = 5;
+    assert_true(fd_quantile(1, &one, 0.3) == 5);
+    assert_true(isnan(fd_quantile(0, NULL, 0.5)));
+    fd_quartiles(0, NULL, q);
+    assert_true(isnan(q[1]));
+}
+
+static void circular(void **state) {
+    (void)state;
+    double mean, r, across[] = {0.1, 2 * pi - 0.1}, square[] = {0, pi / 2, pi, 3 * pi / 2};
+    fd_circular_mean(2, across, &mean, &r); /* the plain mean would be pi */
+    close_to(sin(mean), 0, 1e-15);
+    close_to(cos(mean), 1, 1e-15);
+    assert_true(mean >= 0 && mean < 2 * pi);
+    close_to(r, cos(0.1), 1e-15);
+    fd_circular_mean(4, square, &mean, &r);
+    close_to(r, 0, 1e-15);
+    assert_true(isnan(mean));
+    fd_circular_mean(0, NULL, &mean, &r);
+    assert_true(isnan(mean) && isnan(r));
+}
+
+/* sup over all jump points and just before them, straight from the definition. */
+static double ks_brute(size_t n, const double *a, size_t m, const double *b) {
+    double most = 0;
+    for (size_t k = 0; k < n + m; k++) {
+        double at = k < n ? a[k] : b[k - n];
+        for (int open = 0; open < 2; open++) {
+            size_t i = 0, j = 0;
+            for (size_t l = 0; l < n; l++) i += open ? a[l] < at : a[l] <= at;
+            for (size_t l = 0; l < m; l++) j += open ? b[l] < at : b[l] <= at;
+            most = fmax(most, fabs((double)i / (double)n - (double)j / (double)m));
+        }
+    }
+    return most;
+}
+
+static void ks_against_brute_force(void **state) {
+    (void)state;
+    enum { N = 60, M = 37 };
+    for (unsigned round = 0; round < 40; round++) {
+        double a[N], b[M];
+        fd_rng rng;
+        fd_rng_start(&rng, 11, FD_STREAM_TEST, round, 0);
+        for (int i = 0; i < N; i++) a[i] = fd_rng_normal(&rng);
+        for (int i = 0; i < M; i++) b[i] = 0.4 + fd_rng_normal(&rng);
+        if (round % 2) { /* many ties, within a sample and between them */
+            for (int i = 0; i < N; i++) a[i] = floor(2 * a[i]);
+            for (int i = 0; i < M; i++) b[i] = floor(2 * b[i]);
+        }
+        fd_sort(N, a);
+        fd_sort(M, b);
+        close_to(fd_ks_distance(N, a, M, b), ks_brute(N, a, M, b), 1e-15);
+        assert_true(fd_ks_distance(N, a, N, a) == 0);
+    }
+    double low[] = {1, 2}, high[] = {3, 4, 5};
+    assert_true(fd_ks_distance(2, low, 3, high) == 1);
+    assert_true(isnan(fd_ks_distance(0, NULL, 3, high)));
+}
+
+static void bins(void **state) {
+    (void)state;
+    double x[] = {0, 0.999, 1, 3.999, 4, -0.001, 4.001, NAN, INFINITY};
+    uint64_t counts[4];
+    assert_int_equal(fd_bin_counts(9, x, 0, 4, 4, counts), 4);
+    assert_int_equal(counts[0], 2);
+    assert_int_equal(counts[1], 1);
+    assert_int_equal(counts[2], 0);
+    assert_int_equal(counts[3], 2);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(wilson_published),
+        cmocka_unit_test(wilson_defining_equation),
+        cmocka_unit_test(wilson_ends),
+        cmocka_unit_test(quantiles),
+        cmocka_unit_test(circular),
+        cmocka_unit_test(ks_against_brute_force),
+        cmocka_unit_test(bins),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
