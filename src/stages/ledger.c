@@ -34,15 +34,15 @@ void fd_wilson(uint64_t k, uint64_t n, double *lo, double *hi) { fd_wilson_inter
 
 static void window_rows(fd_text *text, const fd_ledger_entry *entry) {
     char count[32];
-    fd_text_addf(text, "%-16.16s %14s", entry->set, fd_text_count(entry->tally.n, count));
-    for (int w = 0; w < 4; w++) fd_text_addf(text, " %18s", fd_text_count(fd_window_count(&entry->tally, w), count));
-    fd_text_addf(text, "\n%-16s %14s", "", "95 % interval");
+    fd_text_addf(text, "%-16.16s %13s", entry->set, fd_text_count(entry->tally.n, count));
+    for (int w = 0; w < 4; w++) fd_text_addf(text, " %19s", fd_text_count(fd_window_count(&entry->tally, w), count));
+    fd_text_addf(text, "\n%-16s %13s", "", "95 % interval");
     for (int w = 0; w < 4; w++) {
         char cell[40];
         double lo, hi;
         fd_wilson(fd_window_count(&entry->tally, w), entry->tally.n, &lo, &hi);
-        snprintf(cell, sizeof cell, "%.2g to %.2g", lo, hi);
-        fd_text_addf(text, " %18s", entry->tally.n ? cell : "-");
+        snprintf(cell, sizeof cell, "%.3g, %.3g", lo, hi);
+        fd_text_addf(text, " %19s", entry->tally.n ? cell : "-");
     }
     fd_text_add(text, "\n");
 }
@@ -61,8 +61,8 @@ static void quality_row(fd_text *text, const fd_ledger_entry *entry) {
 char *fd_ledger_text(int n, const fd_ledger_entry *entries) {
     fd_text text = {0};
     fd_text_addf(&text, "Samples inside the 3 sigma windows, and the Wilson 95 %% interval of their fraction\n");
-    fd_text_addf(&text, "%-16s %14s", "set", "samples");
-    for (int w = 0; w < 4; w++) fd_text_addf(&text, " %18s", fd_windows[w].title);
+    fd_text_addf(&text, "%-16s %13s", "set", "samples");
+    for (int w = 0; w < 4; w++) fd_text_addf(&text, " %19s", fd_windows[w].title);
     fd_text_add(&text, "\n");
     for (int i = 0; i < n; i++) window_rows(&text, &entries[i]);
     fd_text_addf(&text, "\n%-16s %14s %14s %18s %18s %11s %13s\n", "set", "outside prior", "not finite",
