@@ -22,7 +22,9 @@ typedef enum fd_stream {
     FD_STREAM_LATENT = 9,   /* item: sample                       x_T */
     FD_STREAM_REVERSE = 10, /* item: sample, step: t              noise of a reverse step */
     FD_STREAM_LABEL = 11,   /* item: sample                       labels drawn from a window */
-    FD_STREAM_TEST = 12     /* tests only */
+    FD_STREAM_TEST = 12,    /* tests only */
+    FD_STREAM_ANALYSE = 13, /* item: draw                         prior draws the analysis compares with */
+    FD_STREAM_PLOT = 14     /* item: 0                            which points of a large set are drawn */
 } fd_stream;
 
 typedef struct fd_rng {
@@ -37,6 +39,10 @@ typedef struct fd_rng {
 void fd_rng_start(fd_rng *rng, uint64_t seed, fd_stream stream, uint64_t item, uint32_t step);
 /* The Philox key of (seed, stream); kernels that generate noise in place take this. */
 void fd_rng_key(uint64_t seed, fd_stream stream, uint32_t key[2]);
+
+/* Seed of a stage: the user's one seed spread by purpose ("train", "sample"), so that two stages that use the same
+ * stream never see the same numbers. */
+uint64_t fd_derive_seed(uint64_t seed, const char *purpose);
 
 uint32_t fd_rng_u32(fd_rng *rng);
 /* Uniform on [0, 1), 53 bits. */
