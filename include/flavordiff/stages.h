@@ -13,7 +13,6 @@
 typedef struct fd_run {
     const fd_config *config;
     const char *command;             /* the command line, for provenance */
-    int threads;                     /* 0: all */
     bool force;                      /* replace existing outputs */
     /* Called a few times a second from the calling thread with work done of total (0: unknown), and the tally so
      * far or NULL; returns non-zero to stop (FD_ERR_STOPPED). May be NULL. */

@@ -24,6 +24,7 @@ typedef enum fd_status {
     FD_ERR_MEMORY,
     FD_ERR_STOPPED,  /* asked to stop (signal, --max-time); what is finished is kept */
     FD_ERR_TOOL,     /* an outside program (gnuplot) is missing or failed */
+    FD_ERR_WANTING,  /* the work is done, but a diagnostic failed and the user asked to be strict */
     FD_STATUS_COUNT
 } fd_status;
 
@@ -40,7 +41,7 @@ fd_status fd_error_prefix(fd_error *err, const char *format, ...) FD_PRINTF(2, 3
 /* Short name of a status ("file", "format", ...), from the one table in status.c. */
 const char *fd_status_name(fd_status status);
 /* Exit code of the program: 0 done, 1 failed, 2 usage or configuration, 3 bad or incompatible
- * file, 75 stopped with finished work kept. (5: a diagnostic failed under --strict.) */
+ * file, 5 done but a diagnostic failed under --strict, 75 stopped with finished work kept. */
 int fd_status_exit_code(fd_status status);
 
 #endif

@@ -18,6 +18,12 @@ void fd_rng_key(uint64_t seed, fd_stream stream, uint32_t key[2]) {
     key[1] = (uint32_t)(k >> 32);
 }
 
+uint64_t fd_derive_seed(uint64_t seed, const char *purpose) {
+    uint64_t hash = mix64(seed);
+    for (; *purpose; purpose++) hash = mix64(hash ^ (unsigned char)*purpose);
+    return hash;
+}
+
 void fd_rng_start(fd_rng *rng, uint64_t seed, fd_stream stream, uint64_t item, uint32_t step) {
     *rng = (fd_rng){.item = item, .step = step, .used = 4};
     fd_rng_key(seed, stream, rng->key);

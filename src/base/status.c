@@ -11,7 +11,7 @@ static const struct {
     [FD_OK] = {"ok", 0},           [FD_ERR_USAGE] = {"usage", 2},       [FD_ERR_CONFIG] = {"config", 2},
     [FD_ERR_FILE] = {"file", 1},   [FD_ERR_FORMAT] = {"format", 3},     [FD_ERR_MISMATCH] = {"mismatch", 3},
     [FD_ERR_VALUE] = {"value", 3}, [FD_ERR_EMPTY] = {"empty", 1},       [FD_ERR_MEMORY] = {"memory", 1},
-    [FD_ERR_STOPPED] = {"stopped", 75}, [FD_ERR_TOOL] = {"tool", 1},
+    [FD_ERR_STOPPED] = {"stopped", 75}, [FD_ERR_TOOL] = {"tool", 1}, [FD_ERR_WANTING] = {"wanting", 5},
 };
 
 fd_status fd_fail(fd_error *err, fd_status status, const char *format, ...) {

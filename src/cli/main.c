@@ -1,0 +1,74 @@
+/* flavordiff: one binary, verbs. The table below is the only list of them. */
+#include "cli/cli.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+const cli_verb cli_verbs[] = {
+    {"run", "[CONFIG.yaml]", "the whole chain, from prior draws to the report",
+     "Runs simulate, train, (select, tune) for every round, sample, analyse, plot and report into one folder and "
+     "skips what is there and was made with the same settings and inputs. Interrupted, it goes on at the first "
+     "unfinished stage when given again. Without a configuration: the paper's own counts.",
+     "flavordiff run recipes/quick.yaml -o runs/quick", CLI_STAGE, 0, 1, verb_run, NULL},
+    {"simulate", "", "training pairs (G, L) from the prior",
+     "Draws parameters from the prior, computes their labels and writes both. simulate.scan further draws are counted "
+     "for the ledger and not kept. The file does not depend on the number of threads.",
+     "flavordiff simulate -n 100000 -o pairs.h5", CLI_STAGE | CLI_NUMBER, 0, 0, verb_simulate, "simulate.pairs"},
+    {"train", "PAIRS.h5", "the pre-network, from training pairs",
+     "Trains the denoising network on the first rows of PAIRS (validating on the others): mean squared error on the noise, "
+     "Adam, one-cycle learning rate. Raw and averaged weights are both kept.",
+     "flavordiff train pairs.h5 -o pre-network.h5", CLI_STAGE, 1, 1, verb_train, NULL},
+    {"select", "NETWORK.h5", "generated points near the target, for tuning",
+     "Generates until select.wanted points pass the selection (chi2 of all labels below chi2_all, and the mass part below "
+     "chi2_mass or the mixing part below chi2_mixing) or select.max_generated have been tried; counts the groups "
+     "mass only, mixing only, both.",
+     "flavordiff select pre-network.h5 -o selected.h5", CLI_STAGE | CLI_NUMBER, 1, 1, verb_select,
+     "select.wanted"},
+    {"tune", "NETWORK.h5 SELECTED.h5", "fine-tuning of a network on selected points",
+     "Continues from NETWORK with the tune settings: all weights, or all but the first tune.frozen_layers layers.",
+     "flavordiff tune pre-network.h5 selected.h5 -o tuned.h5", CLI_STAGE, 2, 2, verb_tune, NULL},
+    {"sample", "NETWORK.h5", "points from a trained network, and their yield",
+     "Generates points for the label of the target set with DDPM or DDIM and classifier-free guidance "
+     "eps = (1 - gamma) eps(null) + gamma eps(label). Prints the ledger: how many are inside which window, outside the "
+     "prior box, not finite. sample.keep_chi2_below limits what is kept in the file, never what is counted.",
+     "flavordiff sample tuned.h5 -n 100000 --set sample.sampler.kind=ddim --set sample.sampler.steps=20 -o samples.h5",
+     CLI_STAGE | CLI_NUMBER, 1, 1, verb_sample, "sample.n"},
+    {"analyse", "SAMPLES.h5", "predictions of the solutions in a sample set",
+     "Writes analysis.h5, solutions.csv (or nearest.csv, marked, where too few points are solutions) and summary.json "
+     "into the folder -o.",
+     "flavordiff analyse samples.h5 -o analysis", CLI_STAGE, 1, 1, verb_analyse, NULL},
+    {"plot", "ANALYSIS_FOLDER", "the paper's figures 2 to 5 from an analysis",
+     "Each figure as PNG and PDF with its data (CSV) and the gnuplot script that drew it, in FOLDER/figures of -o.",
+     "flavordiff plot analysis -o .", CLI_STAGE, 1, 1, verb_plot, NULL},
+    {"report", "RUN_FOLDER", "report.html of a run folder",
+     "One self-contained page: what was run, the ledger, the figures, the paper beside this run.",
+     "flavordiff report runs/quick", CLI_STAGE, 1, 1, verb_report, NULL},
+    {"evaluate", "POINTS.csv", "observables, chi2 and 3 sigma verdict of given points",
+     "Reads a CSV whose header names the model's parameters (re_Y_1e ... im_Y_3tau, r1, r2, k, arg_M1, arg_M2; any order, "
+     "other columns ignored; - is standard input) and writes a CSV of observables with 17 significant digits, one row a "
+     "point, to standard output or -o. With --json: an array with one object a point. Points outside the prior are "
+     "evaluated and told on standard error; with --strict they give exit code 5.",
+     "flavordiff evaluate points.csv --target nufit-6.0-ic24-no",
+     CLI_TARGET | CLI_OUTPUT | CLI_JSON | CLI_PHASES | CLI_VEV | CLI_FORCE | CLI_STRICT, 1, 1, verb_evaluate, NULL},
+    {"info", "FILE", "what a file is and how it was made",
+     "Prints format, version, provenance and contents of any file this program wrote, or of a target set by name.",
+     "flavordiff info runs/quick/samples.h5", CLI_JSON, 1, 1, verb_info, NULL},
+    {"version", "", "version, revision and the kernels chosen on this machine", "", "flavordiff version",
+     CLI_ISA_BELOW, 0, 0, verb_version, NULL},
+    {"help", "[VERB]", "this overview, or the help of one verb", "", "flavordiff help sample", CLI_MARKDOWN, 0, 1,
+     verb_help, NULL},
+    {0},
+};
+
+int main(int argc, char **argv) {
+    fd_error err = {0};
+    cli c;
+    fd_status status = cli_parse(argc, argv, &c, &err);
+    if (!status) status = c.verb->run(&c, &err);
+    /* A full disk under a redirected standard output must not look like success. */
+    if ((fflush(stdout) != 0 || ferror(stdout)) && !status)
+        status = fd_fail(&err, FD_ERR_FILE, "standard output: %s", strerror(errno));
+    if (status) fprintf(stderr, "flavordiff: %s\n", err.message);
+    return fd_status_exit_code(status);
+}

@@ -1,0 +1,255 @@
+#include <ctype.h>
+#include <errno.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli/cli.h"
+
+typedef struct option_row {
+    unsigned bit;
+    const char *name, *letter, *value, *help;
+} option_row;
+
+static const option_row options[] = {
+    {CLI_CONFIG, "config", "c", "FILE", "configuration (YAML); default: the paper's settings"},
+    {CLI_OUTPUT, "output", "o", "PATH", "where to write"},
+    {CLI_TARGET, "target", "t", "NAME", "target set: a name (paper-table1-no, nufit-6.0-ic24-no, ...) or a YAML file"},
+    {CLI_NUMBER, "number", "n", "N", "how many: pairs, selected points or samples (1e6 is understood)"},
+    {CLI_SEED, "seed", "s", "N", "seed; the same seed gives the same result for any number of threads"},
+    {CLI_THREADS, "jobs", "j", "N", "threads; default: all"},
+    {CLI_SET, "set", NULL, "A.B=V", "override one configuration key; may be repeated"},
+    {CLI_FORCE, "force", "f", NULL, "replace existing outputs"},
+    {CLI_DRY_RUN, "dry-run", NULL, NULL, "print the resolved configuration and do nothing"},
+    {CLI_MAX_TIME, "max-time", NULL, "SECONDS", "stop after so long with exit code 75; finished stages are kept"},
+    {CLI_QUIET, "quiet", "q", NULL, "no progress, no news"},
+    {CLI_STRICT, "strict", NULL, NULL, "exit with 5 when something was found wanting though the work was done"},
+    {CLI_JSON, "json", NULL, NULL, "answer in JSON"},
+    {CLI_PHASES, "phases", NULL, "takagi|paper", "Majorana phases: true (default), or the paper's artefact alpha21 = 0"},
+    {CLI_VEV, "vev", NULL, "GEV", "vev that turns k into M3; default 246 (the paper's)"},
+    {CLI_MARKDOWN, "markdown", NULL, NULL, "the help of every verb as Markdown"},
+    {CLI_ISA_BELOW, "isa-below", NULL, NULL, "names of the kernel sets below the chosen one, best first"},
+    {0},
+};
+
+static const cli_verb *find_verb(const char *name) {
+    for (const cli_verb *v = cli_verbs; v->name; v++)
+        if (strcmp(v->name, name) == 0) return v;
+    return NULL;
+}
+
+/* An integer in decimal, or a float that is integral (1e6); the whole text must be read. */
+static fd_status parse_count(const char *option, const char *text, double lo, double hi, uint64_t *value,
+                             fd_error *err) {
+    char *end;
+    errno = 0;
+    if (*text && strspn(text, "0123456789") == strlen(text)) {
+        *value = strtoull(text, &end, 10);
+        if (errno == 0 && (double)*value >= lo && (double)*value <= hi) return FD_OK;
+    } else {
+        double x = strtod(text, &end);
+        if (*text && !isspace((unsigned char)*text) && !*end && errno == 0 && x == floor(x) && x >= lo && x <= hi &&
+            x < 9007199254740992.0) {
+            *value = (uint64_t)x;
+            return FD_OK;
+        }
+    }
+    return fd_fail(err, FD_ERR_USAGE, "--%s %s: expected a whole number from %.0f to %.0f", option, text, lo, hi);
+}
+
+static fd_status parse_positive(const char *option, const char *text, double *value, fd_error *err) {
+    char *end;
+    errno = 0;
+    *value = strtod(text, &end);
+    if (!*text || isspace((unsigned char)*text) || *end || errno || !isfinite(*value) || *value <= 0)
+        return fd_fail(err, FD_ERR_USAGE, "--%s %s: expected a positive number", option, text);
+    return FD_OK;
+}
+
+static fd_status apply(cli *c, const option_row *o, const char *value, fd_error *err) {
+    uint64_t count = 0;
+    fd_status status = FD_OK;
+    switch (o->bit) {
+    case CLI_CONFIG: c->config = value; break;
+    case CLI_OUTPUT: c->output = value; break;
+    case CLI_TARGET: c->target = value; break;
+    case CLI_PHASES: c->phases = value; break;
+    case CLI_SET:
+        if (c->n_sets == CLI_MAX_SETS)
+            return fd_fail(err, FD_ERR_USAGE, "--set: at most %d overrides; write a configuration", CLI_MAX_SETS);
+        c->sets[c->n_sets++] = value;
+        break;
+    case CLI_NUMBER:
+        status = parse_count(o->name, value, 1, 1e15, &count, err);
+        snprintf(c->number, sizeof c->number, "%s=%llu", c->verb->number_key, (unsigned long long)count);
+        break;
+    case CLI_SEED:
+        status = parse_count(o->name, value, 0, 18446744073709551615.0, &c->seed, err);
+        c->have_seed = true;
+        break;
+    case CLI_THREADS:
+        status = parse_count(o->name, value, 1, 1024, &count, err);
+        c->threads = (int)count;
+        break;
+    case CLI_MAX_TIME: status = parse_positive(o->name, value, &c->max_time, err); break;
+    case CLI_VEV: status = parse_positive(o->name, value, &c->vev, err); break;
+    case CLI_FORCE: c->force = true; break;
+    case CLI_DRY_RUN: c->dry_run = true; break;
+    case CLI_QUIET: c->quiet = true; break;
+    case CLI_STRICT: c->strict = true; break;
+    case CLI_JSON: c->json = true; break;
+    case CLI_MARKDOWN: c->markdown = true; break;
+    case CLI_ISA_BELOW: c->isa_below = true; break;
+    default: break;
+    }
+    return status;
+}
+
+/* One option: --name VALUE, --name=VALUE, -l VALUE or -lVALUE. *i is left on the last word used. */
+static fd_status parse_option(cli *c, int argc, char **argv, int *i, fd_error *err) {
+    const char *word = argv[*i], *value = NULL;
+    bool is_long = word[1] == '-';
+    const char *name = word + (is_long ? 2 : 1);
+    size_t length = is_long ? strcspn(name, "=") : 1;
+    const option_row *o = options;
+    for (; o->name; o++) {
+        const char *candidate = is_long ? o->name : o->letter;
+        if (candidate && strlen(candidate) == length && strncmp(candidate, name, length) == 0) break;
+    }
+    if (!o->name || !(c->verb->options & o->bit))
+        return fd_fail(err, FD_ERR_USAGE, "%s: no option %.*s; see: flavordiff help %s", c->verb->name,
+                       (int)(length + (is_long ? 2 : 1)), word, c->verb->name);
+    if (name[length]) value = name + length + (is_long ? 1 : 0);
+    if (!o->value && value) return fd_fail(err, FD_ERR_USAGE, "--%s takes no value", o->name);
+    if (o->value && !value) {
+        if (*i + 1 >= argc) return fd_fail(err, FD_ERR_USAGE, "--%s: %s is missing", o->name, o->value);
+        value = argv[++*i];
+    }
+    return apply(c, o, value, err);
+}
+
+static void join_command(int argc, char **argv, char *out, size_t size) {
+    size_t used = 0;
+    out[0] = '\0';
+    for (int i = 0; i < argc && used < size; i++) {
+        int n = snprintf(out + used, size - used, "%s%s", i ? " " : "", i ? argv[i] : "flavordiff");
+        used += n > 0 ? (size_t)n : 0;
+    }
+}
+
+fd_status cli_parse(int argc, char **argv, cli *c, fd_error *err) {
+    *c = (cli){0};
+    join_command(argc, argv, c->command, sizeof c->command);
+    const char *verb = argc > 1 ? argv[1] : "help";
+    if (strcmp(verb, "--help") == 0 || strcmp(verb, "-h") == 0) verb = "help";
+    if (strcmp(verb, "--version") == 0) verb = "version";
+    if (!(c->verb = find_verb(verb)))
+        return fd_fail(err, FD_ERR_USAGE, "no verb '%s'; see: flavordiff help", verb);
+    bool only_args = false;
+    for (int i = 2; i < argc; i++) {
+        const char *word = argv[i];
+        if (!only_args && strcmp(word, "--") == 0) {
+            only_args = true;
+        } else if (!only_args && (strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0)) {
+            c->args[0] = c->verb->name;
+            c->n_args = 1;
+            c->verb = find_verb("help");
+            return FD_OK;
+        } else if (!only_args && word[0] == '-' && word[1]) {
+            fd_status status = parse_option(c, argc, argv, &i, err);
+            if (status) return status;
+        } else if (c->n_args == c->verb->max_args) {
+            return fd_fail(err, FD_ERR_USAGE, "%s: '%s' is one argument too many; see: flavordiff help %s",
+                           c->verb->name, word, c->verb->name);
+        } else {
+            c->args[c->n_args++] = word;
+        }
+    }
+    if (c->n_args < c->verb->min_args)
+        return fd_fail(err, FD_ERR_USAGE, "%s: expected %s; see: flavordiff help %s", c->verb->name, c->verb->args,
+                       c->verb->name);
+    return FD_OK;
+}
+
+/* ---- help ------------------------------------------------------------------------------------------------- */
+
+static void print_wrapped(const char *text, int indent, int width) {
+    int column = indent;
+    printf("%*s", indent, "");
+    while (*text) {
+        int n = (int)strcspn(text, " ");
+        if (column > indent && column + n + 1 > width) {
+            printf("\n%*s", indent, "");
+            column = indent;
+        } else if (column > indent) {
+            putchar(' ');
+            column++;
+        }
+        printf("%.*s", n, text);
+        column += n;
+        text += n + (text[n] == ' ');
+    }
+    putchar('\n');
+}
+
+static void option_words(const option_row *o, char *words, size_t size) {
+    snprintf(words, size, "%s%s%s--%s%s%s", o->letter ? "-" : "", o->letter ? o->letter : "", o->letter ? ", " : "",
+             o->name, o->value ? " " : "", o->value ? o->value : "");
+}
+
+void cli_help(const cli_verb *verb) {
+    if (!verb) {
+        printf("flavordiff %s: seesaw parameters behind measured neutrino masses and mixings, by conditional diffusion\n\n"
+               "usage: flavordiff VERB [ARGUMENTS] [OPTIONS]\n\n", fd_version());
+        for (const cli_verb *v = cli_verbs; v->name; v++) printf("  %-10s %s\n", v->name, v->summary);
+        printf("\nStart with:  flavordiff run recipes/quick.yaml -o runs/quick\n"
+               "Help:        flavordiff help VERB\n"
+               "Exit codes:  0 done, 1 failed, 2 usage or configuration, 3 bad or incompatible file,\n"
+               "             5 done but found wanting (with --strict), 75 stopped by signal or --max-time, finished work kept\n");
+        return;
+    }
+    printf("usage: flavordiff %s%s%s%s\n\n%s\n", verb->name, *verb->args ? " " : "", verb->args,
+           verb->options ? " [OPTIONS]" : "", verb->summary);
+    if (*verb->details) putchar('\n'), print_wrapped(verb->details, 0, 100);
+    if (verb->options) putchar('\n');
+    for (const option_row *o = options; o->name; o++) {
+        char words[64];
+        if (!(verb->options & o->bit)) continue;
+        option_words(o, words, sizeof words);
+        printf("  %-22s %s\n", words, o->help);
+    }
+    printf("\nexample: %s\n", verb->example);
+}
+
+void cli_markdown(void) {
+    printf("# Verbs\n\nGenerated by `make docs` from the program's own command table; do not edit.\n\n"
+           "Exit codes: 0 done, 1 failed, 2 usage or configuration, 3 bad or incompatible file, 5 done but found wanting\n"
+           "(with `--strict`), 75 stopped by signal or `--max-time` with finished work kept.\n");
+    for (const cli_verb *v = cli_verbs; v->name; v++) {
+        printf("\n## %s\n\n`flavordiff %s%s%s%s`: %s.\n", v->name, v->name, *v->args ? " " : "", v->args,
+               v->options ? " [OPTIONS]" : "", v->summary);
+        if (*v->details) putchar('\n'), print_wrapped(v->details, 0, 116);
+        if (v->options) printf("\n| option | meaning |\n|---|---|\n");
+        for (const option_row *o = options; o->name; o++) {
+            char words[64];
+            if (!(v->options & o->bit)) continue;
+            option_words(o, words, sizeof words);
+            printf("| `");
+            for (const char *w = words; *w; w++) printf(*w == '|' ? "\\|" : "%c", *w);
+            printf("` | %s |\n", o->help);
+        }
+        printf("\n    %s\n", v->example);
+    }
+}
+
+fd_status verb_help(cli *c, fd_error *err) {
+    if (c->markdown) {
+        cli_markdown();
+        return FD_OK;
+    }
+    const cli_verb *verb = c->n_args ? find_verb(c->args[0]) : NULL;
+    if (c->n_args && !verb) return fd_fail(err, FD_ERR_USAGE, "no verb '%s'; see: flavordiff help", c->args[0]);
+    cli_help(verb);
+    return FD_OK;
+}

@@ -1,0 +1,86 @@
+/* info: any file of ours, or a target set by name. version: what runs here. */
+#define _GNU_SOURCE
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "cli/cli.h"
+#include "kernels/kernels.h"
+
+static const char *const group_names[] = {"mass", "angle", "modulus", "phase"};
+
+static void target_text(const fd_target *t) {
+    printf("target set %s: %s (%s ordering)\nsource: %s\n\n", t->name, t->title,
+           t->ordering == FD_ORDERING_NORMAL ? "normal" : "inverted", t->source);
+    printf("%-12s %-8s %12s %10s %10s %12s %12s %12s\n", "observable", "group", "best", "+1 sigma", "-1 sigma", "3 sigma lo",
+           "3 sigma hi", "label");
+    for (int i = 0; i < t->n_measurements; i++) {
+        const fd_measurement *m = &t->measurements[i];
+        printf("%-12s %-8s %12.6g %10.4g %10.4g %12.6g %12.6g %12.6g\n", m->observable, group_names[m->group], m->best,
+               m->plus, m->minus, m->lo, m->hi, m->label);
+    }
+    printf("\nlimits (drawn, never cut on):\n");
+    for (int i = 0; i < t->n_limits; i++)
+        printf("  %-34s %-10s %g .. %g%s, %g %% CL; %s\n", t->limits[i].name, t->limits[i].observable, t->limits[i].lo,
+               t->limits[i].hi, t->limits[i].band ? " (range of limits)" : "", 100 * t->limits[i].confidence,
+               t->limits[i].source);
+}
+
+static void target_json(const fd_target *t) {
+    json_t *measurements = json_array();
+    for (int i = 0; i < t->n_measurements; i++) {
+        const fd_measurement *m = &t->measurements[i];
+        json_array_append_new(measurements,
+                              json_pack("{s:s, s:s, s:f, s:f, s:f, s:f, s:f, s:f}", "observable", m->observable, "group",
+                                        group_names[m->group], "best", m->best, "plus", m->plus, "minus", m->minus, "lo",
+                                        m->lo, "hi", m->hi, "label", m->label));
+    }
+    json_t *root = json_pack("{s:s, s:s, s:s, s:s, s:s, s:o}", "kind", "target", "name", t->name, "title", t->title,
+                             "ordering", t->ordering == FD_ORDERING_NORMAL ? "normal" : "inverted", "source", t->source,
+                             "measurements", measurements);
+    json_dumpf(root, stdout, JSON_INDENT(2) | JSON_REAL_PRECISION(15));
+    putchar('\n');
+    json_decref(root);
+}
+
+static bool is_target(const char *name) {
+    size_t n = strlen(name);
+    if (n > 5 && strcmp(name + n - 5, ".yaml") == 0) return true;
+    return !strchr(name, '/') && access(name, F_OK) != 0 && !(n > 3 && strcmp(name + n - 3, ".h5") == 0);
+}
+
+fd_status verb_info(cli *c, fd_error *err) {
+    if (is_target(c->args[0])) {
+        fd_target target;
+        fd_status status = fd_target_load(c->args[0], &target, err);
+        if (!status) (c->json ? target_json : target_text)(&target);
+        return status;
+    }
+    char *text = NULL;
+    fd_status status = fd_file_describe(c->args[0], c->json, &text, err);
+    if (!status) fputs(text, stdout);
+    free(text);
+    return status;
+}
+
+fd_status verb_version(cli *c, fd_error *err) {
+    (void)err;
+    static const char *const tables[] = {"avx512", "avx2", "portable"};
+    const char *chosen = fd_kernels_get()->name;
+    if (c->isa_below) {
+        bool below = false;
+        for (int i = 0; i < 3; i++) {
+            if (below && fd_kernels_named(tables[i])) printf("%s ", tables[i]);
+            below = below || strcmp(tables[i], chosen) == 0;
+        }
+        putchar('\n');
+        return FD_OK;
+    }
+    printf("flavordiff %s (revision %s)\nkernels: %s; on this machine:", fd_version(), fd_revision(), chosen);
+    for (int i = 0; i < 3; i++)
+        if (fd_kernels_named(tables[i])) printf(" %s", tables[i]);
+    printf("\n");
+    return FD_OK;
+}

@@ -1,0 +1,72 @@
+/* The verbs that run one stage or all: they only name inputs and outputs. */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "cli/cli.h"
+
+static fd_status simulate(const fd_run *run, const cli *c, fd_error *err) {
+    return fd_stage_simulate(run, c->output, err);
+}
+static fd_status train(const fd_run *run, const cli *c, fd_error *err) {
+    return fd_stage_train(run, c->args[0], NULL, c->output, err);
+}
+static fd_status tune(const fd_run *run, const cli *c, fd_error *err) {
+    return fd_stage_train(run, c->args[1], c->args[0], c->output, err);
+}
+static fd_status analyse(const fd_run *run, const cli *c, fd_error *err) {
+    return fd_stage_analyse(run, c->args[0], c->output, err);
+}
+static fd_status plot(const fd_run *run, const cli *c, fd_error *err) {
+    return fd_stage_plot(run, c->args[0], c->output, err);
+}
+static fd_status report(const fd_run *run, const cli *c, fd_error *err) {
+    return fd_stage_report(run, c->args[0], err);
+}
+static fd_status pipeline(const fd_run *run, const cli *c, fd_error *err) { return fd_pipeline(run, c->output, err); }
+
+/* The ledger of the set just written. */
+static fd_status print_ledger(const fd_run *run, const char *path, const char *set, fd_error *err) {
+    fd_sample_reader *reader = NULL;
+    fd_sample_info info;
+    fd_status status = fd_samples_open(path, &reader, &info, err);
+    if (status) return status;
+    fd_samples_close(reader);
+    fd_ledger_entry entry = {.tally = info.tally};
+    snprintf(entry.set, sizeof entry.set, "%s", set);
+    snprintf(entry.note, sizeof entry.note, "%s", info.note);
+    char *text = fd_ledger_text(1, &entry);
+    if (text) run->message(run->user, text);
+    free(text);
+    return FD_OK;
+}
+
+static fd_status sample(const fd_run *run, const cli *c, fd_error *err) {
+    fd_status status = fd_stage_sample(run, &run->config->sample, c->args[0], c->output, err);
+    return status ? status : print_ledger(run, c->output, "samples", err);
+}
+static fd_status select_points(const fd_run *run, const cli *c, fd_error *err) {
+    fd_status status = fd_stage_select(run, c->args[0], c->output, err);
+    return status ? status : print_ledger(run, c->output, "generated", err);
+}
+
+static fd_status with_output(cli *c, cli_stage stage, fd_error *err) {
+    fd_status status = c->dry_run ? FD_OK : cli_need_output(c, err);
+    return status ? status : cli_run_stage(c, NULL, stage, err);
+}
+
+fd_status verb_simulate(cli *c, fd_error *err) { return with_output(c, simulate, err); }
+fd_status verb_train(cli *c, fd_error *err) { return with_output(c, train, err); }
+fd_status verb_tune(cli *c, fd_error *err) { return with_output(c, tune, err); }
+fd_status verb_select(cli *c, fd_error *err) { return with_output(c, select_points, err); }
+fd_status verb_sample(cli *c, fd_error *err) { return with_output(c, sample, err); }
+fd_status verb_analyse(cli *c, fd_error *err) { return with_output(c, analyse, err); }
+fd_status verb_plot(cli *c, fd_error *err) { return with_output(c, plot, err); }
+fd_status verb_report(cli *c, fd_error *err) { return cli_run_stage(c, NULL, report, err); }
+
+fd_status verb_run(cli *c, fd_error *err) {
+    if (c->n_args && c->config)
+        return fd_fail(err, FD_ERR_USAGE, "run: the configuration is given twice: %s and --config %s", c->args[0],
+                       c->config);
+    fd_status status = c->dry_run ? FD_OK : cli_need_output(c, err);
+    return status ? status : cli_run_stage(c, c->n_args ? c->args[0] : NULL, pipeline, err);
+}

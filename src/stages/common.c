@@ -1,0 +1,142 @@
+#define _GNU_SOURCE
+#include "stages/common.h"
+
+#include <errno.h>
+#include <math.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+double fd_seconds(void) {
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
+}
+
+fd_status fd_tick(fd_ticker *ticker, uint64_t done, uint64_t total, const fd_tally *tally, const char *detail,
+                  fd_error *err) {
+    const fd_run *run = ticker->run;
+    if (!run->progress) return FD_OK;
+    double now = fd_seconds();
+    if (done != total && now - ticker->last < 0.2) return FD_OK;
+    ticker->last = now;
+    if (run->progress(run->user, ticker->stage, done, total, tally, detail))
+        return fd_fail(err, FD_ERR_STOPPED, "%s: stopped; nothing of this stage is kept, finished stages are",
+                       ticker->stage);
+    return FD_OK;
+}
+
+void fd_say(const fd_run *run, const char *format, ...) {
+    if (!run->message) return;
+    char line[1024];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(line, sizeof line, format, args);
+    va_end(args);
+    run->message(run->user, line);
+}
+
+fd_status fd_check_output(const char *path, bool force, fd_error *err) {
+    if (!force && access(path, F_OK) == 0)
+        return fd_fail(err, FD_ERR_FILE, "%s: exists already; give --force to replace it", path);
+    char folder[4096];
+    const char *slash = strrchr(path, '/');
+    snprintf(folder, sizeof folder, "%.*s", slash ? (int)(slash - path) + (slash == path) : 1, slash ? path : ".");
+    if (access(folder, W_OK) != 0)
+        return fd_fail(err, FD_ERR_FILE, "%s: cannot write into folder %s: %s", path, folder, strerror(errno));
+    return FD_OK;
+}
+
+void fd_tally_add(fd_tally *tally, uint8_t flags) {
+    const uint8_t five = FD_MASSES | FD_ANGLES;
+    bool inside = (flags & FD_IN_PRIOR) != 0;
+    tally->n++;
+    tally->finite += (flags & FD_FINITE) != 0;
+    tally->in_prior += inside;
+    tally->masses += (flags & FD_MASSES) != 0;
+    tally->angles += (flags & FD_ANGLES) != 0;
+    tally->five += (flags & five) == five;
+    tally->labels += (flags & FD_LABELS) != 0;
+    tally->five_in_prior += (flags & five) == five && inside;
+    tally->labels_in_prior += (flags & FD_LABELS) != 0 && inside;
+}
+
+fd_status fd_stage_provenance(const fd_run *run, const char *verb, const char *const *parent_paths, char *parents,
+                              size_t parents_size, char **config_text, fd_provenance *provenance, fd_error *err) {
+    fd_status status = fd_config_dump(run->config, config_text, err);
+    if (status) return status;
+    parents[0] = '\0';
+    size_t used = 0;
+    for (; *parent_paths; parent_paths++) {
+        char id[17];
+        if ((status = fd_file_id(*parent_paths, id, err))) return status;
+        int n = snprintf(parents + used, parents_size - used, "%s%s %s", used ? "\n" : "", *parent_paths, id);
+        if (n < 0 || (size_t)n >= parents_size - used)
+            return fd_fail(err, FD_ERR_USAGE, "%s: path too long", *parent_paths);
+        used += (size_t)n;
+    }
+    *provenance = (fd_provenance){.verb = verb,
+                                  .command = run->command ? run->command : "",
+                                  .config = *config_text,
+                                  .seed = run->config->seed,
+                                  .parents = parents};
+    return FD_OK;
+}
+
+fd_status fd_setting_create(const fd_model_options *options, const char *target, fd_setting *setting, fd_error *err) {
+    *setting = (fd_setting){0};
+    fd_status status = fd_target_load(target, &setting->target, err);
+    if (!status) status = fd_model_create(options, &setting->model, err);
+    if (!status) status = fd_judge_create(setting->model, &setting->target, &setting->judge, err);
+    if (status) fd_setting_free(setting);
+    return status;
+}
+
+void fd_setting_free(fd_setting *setting) {
+    fd_judge_free(setting->judge);
+    fd_model_free(setting->model);
+    setting->judge = NULL;
+    setting->model = NULL;
+}
+
+/* x brought into [lo, hi) of a periodic parameter; the rounding to float32 must not push it out again. */
+static float wrap(double x, double lo, double hi) {
+    if (!(x >= lo && x < hi)) x -= (hi - lo) * floor((x - lo) / (hi - lo));
+    float rounded = (float)x;
+    if ((double)rounded >= hi) rounded = nextafterf(rounded, (float)lo);
+    if ((double)rounded < lo) rounded = nextafterf(rounded, (float)hi);
+    return rounded;
+}
+
+enum { JUDGE_CHUNK = 64 };
+
+static void judge_chunk(const fd_setting *setting, size_t n, float *theta, double *labels, fd_chi2 *chi2,
+                        uint8_t *flags) {
+    const fd_model *model = setting->model;
+    double point[JUDGE_CHUNK * FD_MAX_PARAMS] = {0}, observables[JUDGE_CHUNK * FD_MAX_OBSERVABLES];
+    size_t n_params = (size_t)model->n_params;
+    for (size_t i = 0; i < n; i++)
+        for (size_t j = 0; j < n_params; j++) {
+            const fd_param *p = &model->params[j];
+            float *x = &theta[i * n_params + j];
+            if (p->periodic && isfinite(*x)) *x = wrap(*x, p->lo, p->hi);
+            point[i * n_params + j] = *x;
+        }
+    model->forward(model, n, point, labels, observables);
+    for (size_t i = 0; i < n; i++)
+        flags[i] = fd_judge_point(setting->judge, point + i * n_params,
+                                  observables + i * (size_t)model->n_observables, &chi2[i]);
+}
+
+void fd_judge_rows(const fd_setting *setting, size_t n, float *theta, double *labels, fd_chi2 *chi2, uint8_t *flags) {
+    size_t n_params = (size_t)setting->model->n_params, n_labels = (size_t)setting->model->n_labels;
+    long chunks = (long)((n + JUDGE_CHUNK - 1) / JUDGE_CHUNK);
+#pragma omp parallel for schedule(dynamic, 4)
+    for (long c = 0; c < chunks; c++) {
+        size_t first = (size_t)c * JUDGE_CHUNK, rows = n - first < JUDGE_CHUNK ? n - first : JUDGE_CHUNK;
+        judge_chunk(setting, rows, theta + first * n_params, labels + first * n_labels, chi2 + first, flags + first);
+    }
+}

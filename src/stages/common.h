@@ -1,0 +1,76 @@
+/* What the stages share: progress, tallies, and turning a model file into something that generates points. */
+#ifndef FD_STAGES_COMMON_H
+#define FD_STAGES_COMMON_H
+
+#include <stdbool.h>
+
+#include "flavordiff/sampler.h"
+#include "flavordiff/stages.h"
+
+/* Monotonic seconds. */
+double fd_seconds(void);
+/* Calls the run's progress at most five times a second (and always when done == total); FD_ERR_STOPPED when the caller
+ * asks to stop. */
+typedef struct fd_ticker {
+    const fd_run *run;
+    const char *stage;
+    double last;
+} fd_ticker;
+fd_status fd_tick(fd_ticker *ticker, uint64_t done, uint64_t total, const fd_tally *tally, const char *detail,
+                  fd_error *err);
+void fd_say(const fd_run *run, const char *format, ...) FD_PRINTF(2, 3);
+
+/* Says early what writing would say late: FD_ERR_FILE when path exists without force, or its folder cannot be written. */
+fd_status fd_check_output(const char *path, bool force, fd_error *err);
+
+/* Counts one point by its flags. */
+void fd_tally_add(fd_tally *tally, uint8_t flags);
+/* Provenance of a file this stage writes; *config_text receives the resolved configuration the caller frees, and
+ * parents (a buffer) the ids of the files it was made from (NULL-terminated list of paths). */
+fd_status fd_stage_provenance(const fd_run *run, const char *verb, const char *const *parent_paths, char *parents,
+                              size_t parents_size, char **config_text, fd_provenance *provenance, fd_error *err);
+
+/* Model and target, bound. */
+typedef struct fd_setting {
+    fd_model *model;
+    fd_target target;
+    fd_judge *judge;
+} fd_setting;
+/* Loads the target and binds the model of `options` to it. fd_setting_free accepts a zeroed setting. */
+fd_status fd_setting_create(const fd_model_options *options, const char *target, fd_setting *setting, fd_error *err);
+void fd_setting_free(fd_setting *setting);
+
+/* theta rounded to float32 and judged: labels, chi2 and flags for n rows. Periodic parameters are brought into their
+ * range first. labels (n, n_labels). Rows in parallel. */
+void fd_judge_rows(const fd_setting *setting, size_t n, float *theta, double *labels, fd_chi2 *chi2, uint8_t *flags);
+
+/* Arrays for one block of points; what every generating stage works on. */
+typedef struct fd_block {
+    size_t capacity;
+    float *theta;   /* (capacity, n_params) */
+    double *labels; /* (capacity, n_labels) */
+    fd_chi2 *chi2;  /* (capacity) */
+    double *five;   /* (capacity) five-observable chi2, as files store it */
+    uint8_t *flags; /* (capacity) */
+} fd_block;
+fd_status fd_block_create(const fd_model *model, size_t capacity, fd_block *block, fd_error *err);
+void fd_block_free(fd_block *block);
+/* Moves the rows for which keep[i] is set to the front (order kept), fills `five`, returns their number. */
+size_t fd_block_compact(const fd_model *model, fd_block *block, size_t n, const bool *keep);
+
+/* A trained network ready to generate points: denoiser, guidance, sampler, labels, judge. */
+typedef struct fd_generator fd_generator;
+fd_status fd_generator_create(const fd_run *run, const char *model_path, const fd_generate_spec *spec, uint64_t seed,
+                              fd_generator **generator, fd_error *err);
+void fd_generator_free(fd_generator *generator);
+const fd_setting *fd_generator_setting(const fd_generator *generator);
+const fd_model_file *fd_generator_model_file(const fd_generator *generator);
+/* Rows a call should ask for so that it lasts a fraction of a second to a few seconds. */
+size_t fd_generator_block(const fd_generator *generator);
+/* Samples first .. first + n - 1 and their verdicts; the result depends on (seed, index) alone. */
+fd_status fd_generator_run(fd_generator *generator, uint64_t first, size_t n, float *theta, double *labels,
+                           fd_chi2 *chi2, uint8_t *flags, fd_error *err);
+/* "ddim 20 steps, eta 0, guidance 8 (eps = (1-8) eps(null) + 8 eps(label)), label central" */
+void fd_generate_note(const fd_generate_spec *spec, char *note, size_t size);
+
+#endif

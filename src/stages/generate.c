@@ -1,0 +1,167 @@
+/* Points from a trained network: x_T -> reverse process -> physical parameters -> verdict. */
+#define _GNU_SOURCE
+#include <math.h>
+#include <omp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "stages/common.h"
+
+struct fd_generator {
+    fd_generate_spec spec;
+    uint64_t seed;
+    fd_setting setting;
+    fd_model_file file;
+    fd_schedule *schedule;
+    fd_sampler *sampler;
+    fd_denoiser *network, *guided;
+    float fixed_label[FD_MAX_LABELS]; /* normalised; central or the user's values */
+};
+
+static const char *const label_words[] = {"central", "window", "values"};
+
+void fd_generate_note(const fd_generate_spec *spec, char *note, size_t size) {
+    const fd_sampler_spec *s = &spec->sampler;
+    char how[64];
+    if (s->kind == FD_SAMPLER_DDIM) snprintf(how, sizeof how, "DDIM, %d steps, eta %g", s->steps, s->eta);
+    else
+        snprintf(how, sizeof how, "DDPM, %d steps, sigma^2 = %s", s->steps,
+                 s->variance == FD_VARIANCE_BETA ? "beta" : "beta tilde");
+    snprintf(note, size, "%s; guidance gamma = %g (eps = (1 - gamma) eps(null) + gamma eps(label)); label %s", how,
+             spec->gamma, label_words[spec->label]);
+}
+
+/* label (n_labels, label space) -> the network's normalised coordinates. */
+static void normalise_label(const fd_generator *g, const double *label, float *out) {
+    for (int i = 0; i < g->file.labels.n; i++)
+        out[i] = (float)((label[i] - g->file.labels.shift[i]) / g->file.labels.scale[i]);
+}
+
+static fd_status choose_label(fd_generator *g, fd_error *err) {
+    const fd_model *model = g->setting.model;
+    double label[FD_MAX_LABELS] = {0};
+    if (g->spec.label == FD_LABEL_VALUES) {
+        if (g->spec.n_label_values != model->n_labels)
+            return fd_fail(err, FD_ERR_CONFIG, "label_values: the model has %d labels, the configuration gives %d",
+                           model->n_labels, g->spec.n_label_values);
+        memcpy(label, g->spec.label_values, sizeof label);
+    } else {
+        fd_judge_central_label(g->setting.judge, label);
+    }
+    normalise_label(g, label, g->fixed_label);
+    return FD_OK;
+}
+
+static fd_status prepare(fd_generator *g, const char *path, fd_error *err) {
+    if (g->file.network->spec.dim != g->setting.model->n_params ||
+        g->file.network->spec.n_labels != g->setting.model->n_labels)
+        return fd_fail(err, FD_ERR_MISMATCH,
+                       "%s: network of %d parameters and %d labels, but its model has %d and %d; train it again", path,
+                       g->file.network->spec.dim, g->file.network->spec.n_labels, g->setting.model->n_params,
+                       g->setting.model->n_labels);
+    if (g->file.use_ema && g->file.ema)
+        memcpy(g->file.network->weights, g->file.ema, g->file.network->n_weights * sizeof(float));
+    fd_status status = choose_label(g, err);
+    if (!status) status = fd_schedule_create(&g->file.schedule, &g->schedule, err);
+    if (!status) status = fd_sampler_create(&g->spec.sampler, g->schedule, &g->sampler, err);
+    if (!status) status = fd_network_denoiser(g->file.network, g->schedule, &g->network, err);
+    if (!status) status = fd_guided_denoiser(g->network, g->spec.gamma, &g->guided, err);
+    return status;
+}
+
+fd_status fd_generator_create(const fd_run *run, const char *model_path, const fd_generate_spec *spec, uint64_t seed,
+                              fd_generator **generator, fd_error *err) {
+    *generator = NULL;
+    fd_generator *g = calloc(1, sizeof *g);
+    if (!g) return fd_fail(err, FD_ERR_MEMORY, "out of memory");
+    g->spec = *spec;
+    g->seed = seed;
+    fd_status status = fd_model_file_read(model_path, &g->file, err);
+    if (!status) {
+        status = fd_setting_create(&g->file.model, run->config->target, &g->setting, err);
+        if (status) fd_error_prefix(err, "%s", model_path);
+    }
+    if (!status) status = prepare(g, model_path, err);
+    if (status) {
+        fd_generator_free(g);
+        return status;
+    }
+    *generator = g;
+    return FD_OK;
+}
+
+void fd_generator_free(fd_generator *g) {
+    if (!g) return;
+    fd_denoiser_free(g->guided);
+    fd_denoiser_free(g->network);
+    fd_sampler_free(g->sampler);
+    fd_schedule_free(g->schedule);
+    fd_setting_free(&g->setting);
+    fd_model_file_clear(&g->file);
+    free(g);
+}
+
+const fd_setting *fd_generator_setting(const fd_generator *g) { return &g->setting; }
+const fd_model_file *fd_generator_model_file(const fd_generator *g) { return &g->file; }
+
+size_t fd_generator_block(const fd_generator *g) {
+    size_t tiles = (size_t)(8000 / g->sampler->n_steps);
+    if (tiles < 1) tiles = 1;
+    if (tiles > 256) tiles = 256;
+    return tiles * (size_t)g->guided->max_rows * (size_t)omp_get_max_threads();
+}
+
+static void to_physical(const fd_generator *g, size_t rows, const float *x, float *theta) {
+    size_t dim = (size_t)g->guided->dim;
+    for (size_t i = 0; i < rows * dim; i++) {
+        size_t j = i % dim;
+        theta[i] = (float)(g->file.params.shift[j] + g->file.params.scale[j] * (double)x[i]);
+    }
+}
+
+/* One tile: labels, reverse process, back to physical units. */
+static void run_tile(const fd_generator *g, uint64_t first, int rows, float *labels, float *x, void *scratch,
+                     float *theta) {
+    size_t n_labels = (size_t)g->guided->n_labels;
+    int shared = g->spec.label != FD_LABEL_WINDOW;
+    if (!shared)
+        for (int i = 0; i < rows; i++) {
+            fd_rng rng;
+            double label[FD_MAX_LABELS];
+            fd_rng_start(&rng, g->seed, FD_STREAM_LABEL, first + (uint64_t)i, 0);
+            fd_judge_window_label(g->setting.judge, &rng, label);
+            normalise_label(g, label, labels + (size_t)i * n_labels);
+        }
+    fd_sampler_run(g->sampler, g->guided, g->seed, first, rows, shared ? g->fixed_label : labels, shared, x, scratch);
+    to_physical(g, (size_t)rows, x, theta);
+}
+
+static size_t aligned(size_t bytes) { return (bytes + 63) / 64 * 64; }
+
+fd_status fd_generator_run(fd_generator *g, uint64_t first, size_t n, float *theta, double *labels, fd_chi2 *chi2,
+                           uint8_t *flags, fd_error *err) {
+    size_t dim = (size_t)g->guided->dim, tile = (size_t)g->guided->max_rows;
+    size_t x_bytes = aligned(tile * dim * sizeof(float));
+    size_t label_bytes = aligned(tile * (size_t)g->guided->n_labels * sizeof(float));
+    size_t scratch_bytes = aligned(fd_sampler_scratch_bytes(g->sampler, g->guided));
+    long tiles = (long)((n + tile - 1) / tile);
+    int failed = 0;
+#pragma omp parallel reduction(| : failed)
+    {
+        char *memory = aligned_alloc(64, x_bytes + label_bytes + scratch_bytes);
+        failed = memory == NULL;
+#pragma omp for schedule(dynamic, 1)
+        for (long k = 0; k < tiles; k++) {
+            size_t start = (size_t)k * tile;
+            int rows = (int)(n - start < tile ? n - start : tile);
+            if (memory)
+                run_tile(g, first + start, rows, (float *)(memory + x_bytes), (float *)memory,
+                         memory + x_bytes + label_bytes, theta + start * dim);
+        }
+        free(memory);
+    }
+    if (failed) return fd_fail(err, FD_ERR_MEMORY, "out of memory for %zu bytes of sampling scratch", scratch_bytes);
+    fd_judge_rows(&g->setting, n, theta, labels, chi2, flags);
+    return FD_OK;
+}

@@ -1,0 +1,144 @@
+/* sample: generated points and their yield. select: generate until enough points pass the selection of
+ * section 2.2.3, the training pairs of the tuned network. Both walk the same stream of generated points. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "stages/common.h"
+
+typedef struct walk {
+    fd_generator *generator;
+    fd_block block;
+    bool *keep;
+    fd_sample_writer *writer;
+    char *config_text;
+    char parents[600];
+    fd_sample_info info;
+    double start;
+} walk;
+
+static void walk_close(walk *w) {
+    fd_samples_abort(w->writer);
+    fd_block_free(&w->block);
+    fd_generator_free(w->generator);
+    free(w->keep);
+    free(w->config_text);
+}
+
+static fd_status walk_open(const fd_run *run, const char *verb, const char *model, const fd_generate_spec *spec,
+                           uint64_t seed, const char *out, walk *w, fd_error *err) {
+    const char *const parent_paths[] = {model, NULL};
+    fd_provenance provenance;
+    *w = (walk){.start = fd_seconds()};
+    fd_status status = fd_generator_create(run, model, spec, seed, &w->generator, err);
+    if (status) return status;
+    const fd_setting *setting = fd_generator_setting(w->generator);
+    size_t capacity = fd_generator_block(w->generator);
+    status = fd_block_create(setting->model, capacity, &w->block, err);
+    if (!status && !(w->keep = malloc(capacity * sizeof *w->keep)))
+        status = fd_fail(err, FD_ERR_MEMORY, "out of memory");
+    if (!status)
+        status = fd_stage_provenance(run, verb, parent_paths, w->parents, sizeof w->parents, &w->config_text,
+                                     &provenance, err);
+    if (!status) status = fd_samples_create(out, run->force, setting->model, &provenance, &w->writer, err);
+    w->info.model = fd_generator_model_file(w->generator)->model;
+    w->info.seed = run->config->seed;
+    strncpy(w->info.target, setting->target.name, sizeof w->info.target - 1);
+    fd_generate_note(spec, w->info.note, sizeof w->info.note);
+    return status;
+}
+
+static fd_status walk_append(walk *w, size_t n, fd_error *err) {
+    const fd_model *model = fd_generator_setting(w->generator)->model;
+    size_t kept = fd_block_compact(model, &w->block, n, w->keep);
+    w->info.n += kept;
+    return fd_samples_append(w->writer, kept, w->block.theta, w->block.labels, w->block.five, w->block.flags, err);
+}
+
+static fd_status walk_finish(walk *w, fd_error *err) {
+    w->info.tally.seconds = fd_seconds() - w->start;
+    fd_status status = fd_samples_finish(w->writer, &w->info, err);
+    w->writer = NULL;
+    return status;
+}
+
+static fd_status walk_generate(walk *w, uint64_t first, size_t n, fd_error *err) {
+    return fd_generator_run(w->generator, first, n, w->block.theta, w->block.labels, w->block.chi2, w->block.flags, err);
+}
+
+fd_status fd_stage_sample(const fd_run *run, const fd_sample_spec *spec, const char *model, const char *out,
+                          fd_error *err) {
+    fd_ticker ticker = {.run = run, .stage = "sample"};
+    walk w;
+    /* Before and after tuning see the same latents, so that their ledgers differ by the network alone. */
+    fd_status status = walk_open(run, "sample", model, &spec->generate, fd_derive_seed(run->config->seed, "sample"), out,
+                                 &w, err);
+    strncpy(w.info.role, "generated", sizeof w.info.role - 1);
+    for (uint64_t done = 0; !status && done < spec->n;) {
+        size_t n = spec->n - done < w.block.capacity ? (size_t)(spec->n - done) : w.block.capacity;
+        status = walk_generate(&w, done, n, err);
+        if (status) break;
+        for (size_t i = 0; i < n; i++) {
+            fd_tally_add(&w.info.tally, w.block.flags[i]);
+            w.keep[i] = (w.block.flags[i] & FD_LABELS) || !(w.block.chi2[i].five >= spec->keep_chi2_below);
+        }
+        status = walk_append(&w, n, err);
+        done += n;
+        if (!status) status = fd_tick(&ticker, done, spec->n, &w.info.tally, w.info.note, err);
+    }
+    w.info.n_train = w.info.n;
+    if (!status) status = walk_finish(&w, err);
+    if (!status)
+        fd_say(run, "sample: %llu samples in %.1f s, %llu with all labels inside 3 sigma -> %s",
+               (unsigned long long)w.info.tally.n, w.info.tally.seconds, (unsigned long long)w.info.tally.labels, out);
+    walk_close(&w);
+    return status;
+}
+
+/* Group of section 2.2.3 a point is selected into: 0 mass only, 1 mixing only, 2 both, -1 none. */
+static int group(const fd_select_spec *spec, const fd_chi2 *chi2) {
+    bool mass = chi2->mass < spec->chi2_mass, mixing = chi2->mixing < spec->chi2_mixing;
+    if (!(chi2->all < spec->chi2_all) || !(mass || mixing)) return -1;
+    return mass && mixing ? 2 : mixing ? 1 : 0;
+}
+
+fd_status fd_stage_select(const fd_run *run, const char *model, const char *out, fd_error *err) {
+    const fd_select_spec *spec = &run->config->select;
+    fd_ticker ticker = {.run = run, .stage = "select"};
+    walk w;
+    uint64_t selected = 0;
+    fd_status status =
+        walk_open(run, "select", model, &spec->generate, fd_derive_seed(run->config->seed, "select"), out, &w, err);
+    strncpy(w.info.role, "selected", sizeof w.info.role - 1);
+    while (!status && selected < spec->wanted && w.info.tally.n < spec->max_generated) {
+        uint64_t done = w.info.tally.n;
+        size_t n = spec->max_generated - done < w.block.capacity ? (size_t)(spec->max_generated - done) : w.block.capacity;
+        status = walk_generate(&w, done, n, err);
+        if (status) break;
+        size_t used = 0; /* stops at the very sample that completes the set, whatever the block size */
+        for (; used < n && selected < spec->wanted; used++) {
+            fd_tally_add(&w.info.tally, w.block.flags[used]);
+            int which = group(spec, &w.block.chi2[used]);
+            w.keep[used] = which >= 0;
+            if (which >= 0) w.info.groups[which]++, selected++;
+        }
+        status = walk_append(&w, used, err);
+        if (!status) status = fd_tick(&ticker, selected, spec->wanted, &w.info.tally, w.info.note, err);
+    }
+    if (!status && selected == 0)
+        status = fd_fail(err, FD_ERR_EMPTY,
+                         "select: none of %llu generated samples passes chi2(all) < %g with chi2(mass) < %g or "
+                         "chi2(mixing) < %g; train longer, or raise select.max_generated or the thresholds",
+                         (unsigned long long)w.info.tally.n, spec->chi2_all, spec->chi2_mass, spec->chi2_mixing);
+    w.info.n_train = (uint64_t)(run->config->simulate.train_fraction * (double)w.info.n);
+    if (!status && w.info.n_train == 0) w.info.n_train = w.info.n;
+    if (!status) status = walk_finish(&w, err);
+    if (!status && selected < spec->wanted)
+        fd_say(run, "select: stopped at select.max_generated = %llu with %llu of %llu wanted",
+               (unsigned long long)spec->max_generated, (unsigned long long)selected, (unsigned long long)spec->wanted);
+    if (!status)
+        fd_say(run, "select: %llu of %llu samples (mass only %llu, mixing only %llu, both %llu) in %.1f s -> %s",
+               (unsigned long long)selected, (unsigned long long)w.info.tally.n, (unsigned long long)w.info.groups[0],
+               (unsigned long long)w.info.groups[1], (unsigned long long)w.info.groups[2], w.info.tally.seconds, out);
+    walk_close(&w);
+    return status;
+}
