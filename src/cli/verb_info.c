@@ -7,7 +7,7 @@
 #include <unistd.h>
 
 #include "cli/cli.h"
-#include "kernels/kernels.h"
+#include "flavordiff/machine.h"
 
 static const char *const group_names[] = {"mass", "angle", "modulus", "phase"};
 
@@ -67,20 +67,14 @@ fd_status verb_info(cli *c, fd_error *err) {
 
 fd_status verb_version(cli *c, fd_error *err) {
     (void)err;
-    static const char *const tables[] = {"avx512", "avx2", "portable"};
-    const char *chosen = fd_kernels_get()->name;
-    if (c->isa_below) {
-        bool below = false;
-        for (int i = 0; i < 3; i++) {
-            if (below && fd_kernels_named(tables[i])) printf("%s ", tables[i]);
-            below = below || strcmp(tables[i], chosen) == 0;
-        }
-        putchar('\n');
-        return FD_OK;
+    const char *chosen = fd_machine_kernels(), *name;
+    bool below = false;
+    if (!c->isa_below)
+        printf("flavordiff %s (revision %s)\nkernels: %s; on this machine:", fd_version(), fd_revision(), chosen);
+    for (int i = 0; (name = fd_machine_kernels_available(i)); i++) {
+        if (!c->isa_below || below) printf(" %s", name);
+        below = below || strcmp(name, chosen) == 0;
     }
-    printf("flavordiff %s (revision %s)\nkernels: %s; on this machine:", fd_version(), fd_revision(), chosen);
-    for (int i = 0; i < 3; i++)
-        if (fd_kernels_named(tables[i])) printf(" %s", tables[i]);
-    printf("\n");
+    putchar('\n');
     return FD_OK;
 }

@@ -1,0 +1,157 @@
+#!/bin/sh
+# The command line as a user meets it: each case is a command, the exit code it must give and a pattern its output must
+# hold. Usage: cli.sh PATH_TO_FLAVORDIFF SOURCE_FOLDER
+set -u
+program=$(realpath "$1")
+source=$(realpath "$2")
+FLAVORDIFF_TARGETS=$source/targets
+export FLAVORDIFF_TARGETS
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+cd "$work" || exit 1
+passed=0
+failed=0
+
+# expect EXIT PATTERN COMMAND... : both streams together are searched for the extended regular expression.
+expect() {
+    want=$1 pattern=$2
+    shift 2
+    "$@" >out.txt 2>&1 </dev/null
+    got=$?
+    if [ "$got" -ne "$want" ] || ! grep -Eq -- "$pattern" out.txt; then
+        failed=$((failed + 1))
+        echo "FAIL: $*"
+        echo "  exit $got, wanted $want; wanted /$pattern/ in:"
+        sed 's/^/  | /' out.txt | head -n 12
+    else
+        passed=$((passed + 1))
+    fi
+    # An error is one line.
+    if [ "$want" -ne 0 ] && [ "$(grep -c '^flavordiff: ' out.txt)" -ne 1 ]; then
+        failed=$((failed + 1))
+        echo "FAIL: not exactly one error line: $*"
+        sed 's/^/  | /' out.txt | head -n 12
+    fi
+}
+fd() { "$program" "$@"; }
+absent() { for f in "$@"; do [ ! -e "$f" ] || { failed=$((failed + 1)); echo "FAIL: $f should not be there"; }; done; }
+same() { cmp -s "$1" "$2" || { failed=$((failed + 1)); echo "FAIL: $1 and $2 differ"; }; }
+
+# ---- help and usage
+expect 0 'usage: flavordiff VERB' fd
+expect 0 'usage: flavordiff sample' fd help sample
+expect 0 'usage: flavordiff train' fd train --help
+expect 0 'flavordiff [0-9.]+ \(revision' fd --version
+expect 0 '^## evaluate' fd help --markdown
+expect 2 "no verb 'smaple'" fd smaple
+expect 2 'no option --colour' fd sample --colour x.h5
+expect 2 'expected PAIRS.h5' fd train -o x.h5
+expect 2 'one argument too many' fd train a b
+expect 2 'say where to write with -o' fd simulate -n 10
+expect 2 '--number 1e-3: expected a whole number' fd simulate -n 1e-3 -o x.h5
+expect 2 '--seed minus' fd simulate --seed minus -o x.h5
+expect 2 '--jobs: N is missing' fd simulate -o x.h5 -j
+expect 0 'gamma|guidance' fd sample x.h5 --dry-run
+
+# ---- configuration
+printf 'sample:\n  steeps: 3\n' >bad1.yaml
+expect 2 'bad1.yaml:2:.*steeps' fd run bad1.yaml -o r
+printf 'train:\n  batch: 0\n' >bad2.yaml
+expect 2 'bad2.yaml.*batch' fd run bad2.yaml -o r
+printf 'seed: [\n' >bad3.yaml
+expect 2 'bad3.yaml' fd run bad3.yaml -o r
+expect 1 'none.yaml.*No such file' fd run none.yaml -o r
+expect 2 'train.batch' fd simulate -o x.h5 --set train.batch=minus
+expect 2 'nosuch' fd simulate -o x.h5 --set nosuch.key=1
+absent r x.h5
+
+# ---- evaluate
+params=re_Y_1e,re_Y_1mu,re_Y_1tau,re_Y_2e,re_Y_2mu,re_Y_2tau,re_Y_3e,re_Y_3mu,re_Y_3tau
+params=$params,im_Y_1e,im_Y_1mu,im_Y_1tau,im_Y_2e,im_Y_2mu,im_Y_2tau,im_Y_3e,im_Y_3mu,im_Y_3tau,r1,r2,k,arg_M1,arg_M2
+row=0.1,0.2,-0.3,0.4,0.5,0.6,-0.7,0.8,0.9,0.1,-0.2,0.3,0.4,-0.5,0.6,0.7,0.8,-0.9,0.2,0.5,-2.3,1.0,-2.0
+printf '%s\n%s\n' "$params" "$row" >point.csv
+expect 0 '^m1_eV,m2_eV,m3_eV,dm21_eV2,dm3l_eV2,s12sq,s13sq,s23sq,delta_rad,alpha21_rad,alpha31_rad,eta_rad,jarlskog,sum_m_eV,mbb_eV,mnue_eV,U_e1,.*,U_tau3,M1_GeV,M2_GeV,M3_GeV,chi2,inside_3sigma$' fd evaluate point.csv
+fd evaluate point.csv >a.csv
+fd evaluate - <point.csv >b.csv
+same a.csv b.csv
+printf 'name,%s\r\n"a, b",%s\r\n\r\n' "$params" "$row" | fd evaluate - >c.csv # extra column, quotes, CRLF, blank line
+same a.csv c.csv
+expect 0 '"inside_3sigma": 0' fd evaluate --json point.csv
+expect 0 'm1_eV' fd evaluate point.csv --target nufit-6.0-ic24-io
+expect 1 'nofile.csv: No such file' fd evaluate nofile.csv
+: >empty.csv
+expect 3 'empty.csv: empty' fd evaluate empty.csv
+printf '%s\n' "$params" >header.csv
+expect 1 'a header and no points' fd evaluate header.csv
+printf '%s\n%s\n' "$(echo "$params" | sed 's/,k,/,/')" "$row" >nok.csv
+expect 3 'column k is missing' fd evaluate nok.csv
+printf 'k,%s\n1,%s\n' "$params" "$row" >twok.csv
+expect 3 'column k stands twice' fd evaluate twok.csv
+printf '%s\n%s,7\n' "$params" "$row" >long.csv
+expect 3 'long.csv:2: 24 fields, the header has 23' fd evaluate long.csv
+printf '%s\nnan%s\n' "$params" "${row#0.1}" >nan.csv
+expect 3 'nan.csv:2: re_Y_1e = nan is not finite' fd evaluate nan.csv
+printf '%s\n0x,%s\n' "$params" "${row#*,}" >word.csv
+expect 3 "word.csv:2: re_Y_1e = '0x' is not a number" fd evaluate word.csv
+printf '%s\n%s\n' "$params" "$(echo "$row" | sed 's/,0.2,0.5,-2.3,/,0,0.5,-2.3,/')" >zero.csv
+expect 3 'zero.csv:2: .*no finite neutrino masses' fd evaluate zero.csv
+printf '%s\n%s\n' "$params" "$(echo "$row" | sed 's/,-2.3,/,7,/')" >outside.csv
+expect 0 '1 of 1 points lie outside the prior.*k = 7' fd evaluate outside.csv
+expect 5 'strict' sh -c "'$program' evaluate outside.csv --strict 2>&1 >/dev/null | tail -n 1"
+expect 3 'column re_Y_1e is missing' fd evaluate "$program"
+[ -w /dev/full ] && expect 1 'standard output: No space left' sh -c "'$program' evaluate point.csv >/dev/full"
+expect 1 'no.?such' fd evaluate point.csv --target no-such-set
+
+# ---- the chain, small
+small="--set network.widths=[32,32] --set network.activations=[selu,tanh] --set train.updates=300 --set diffusion.steps=50
+ --set sample.sampler.kind=ddim --set sample.sampler.steps=10 --set select.sampler.kind=ddim --set select.sampler.steps=10
+ --set select.max_generated=4000 --set select.wanted=200 --set select.chi2_all=1e9 --set select.chi2_mass=1e7
+ --set before.sampler.kind=ddim --set before.sampler.steps=10 --set simulate.pairs=4000 --set before.n=500
+ --set sample.n=1000 --set simulate.scan=2000"
+expect 0 'simulate: 4000 pairs' fd simulate -o pairs.h5 $small
+expect 1 'pairs.h5: exists already' fd simulate -o pairs.h5 $small
+expect 0 'train: 300 updates' fd train pairs.h5 -o net.h5 $small
+expect 0 'select: 200 of' fd select net.h5 -o selected.h5 $small
+expect 0 'tune: 300 updates' fd tune net.h5 selected.h5 -o tuned.h5 $small
+expect 0 'sample: 1000 samples' fd sample tuned.h5 -o samples.h5 $small
+expect 0 '.' fd analyse samples.h5 -o analysis $small
+expect 0 '.' fd plot analysis -o plots $small
+for f in pairs net selected tuned samples; do
+    expect 0 'flavordiff-(samples|network)' fd info $f.h5
+    expect 0 '"format"' fd info --json $f.h5
+    absent $f.h5.part
+done
+expect 0 'dm21_eV2' fd info paper-table1-no
+expect 1 'none of 4000 generated samples passes' fd select net.h5 -o none.h5 $small --set select.chi2_all=1e-9
+absent none.h5 none.h5.part
+
+# ---- files that are not what they should be
+expect 1 'nofile.h5' fd train nofile.h5 -o x.h5
+expect 3 'point.csv' fd train point.csv -o x.h5
+head -c 3000 pairs.h5 >cut.h5
+expect 3 'cut.h5' fd train cut.h5 -o x.h5
+expect 3 'net.h5' fd train net.h5 -o x.h5
+expect 3 'pairs.h5' fd sample pairs.h5 -o x.h5 $small
+expect 3 'ordering' fd sample net.h5 -o x.h5 $small --target nufit-6.0-ic24-io
+expect 3 '.' fd info point.csv
+mkdir -p locked && chmod 500 locked
+if [ "$(id -u)" -ne 0 ]; then expect 1 'locked' fd simulate -o locked/x.h5 $small; fi
+expect 1 'no/such/folder' fd simulate -o no/such/folder/x.h5 $small
+expect 1 'no/such/folder' fd train pairs.h5 -o no/such/folder/x.h5 $small
+absent x.h5 x.h5.part
+
+# ---- run: the whole chain, again (nothing to do), changed (refused), stopped
+expect 0 'report: .*r/report.html' fd run -o r $small
+for f in config.yaml pairs.h5 pre-network.h5 before.h5 selected-1.h5 tuned-1.h5 samples.h5 ledger.json report.html \
+    analysis/summary.json figures; do
+    [ -e "r/$f" ] || { failed=$((failed + 1)); echo "FAIL: r/$f is missing"; }
+done
+expect 0 '0 stages made, 6 up to date' fd run -o r $small
+expect 0 '0 stages made, 6 up to date' fd run r/config.yaml -o r
+expect 1 'samples.h5: made with other settings' fd run -o r $small --set sample.guidance=2
+expect 0 '1 stages made, 5 up to date' fd run -o r $small --set sample.guidance=2 --force
+expect 75 '--max-time reached.*give the same command again' fd run -o r2 $small --set train.updates=100000 --max-time 0.5
+absent r2/pre-network.h5 r2/pre-network.h5.part
+
+echo "cli.sh: $passed passed, $failed failed"
+[ "$failed" -eq 0 ]

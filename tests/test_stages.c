@@ -1,0 +1,326 @@
+/* The stages on small settings: the same for any number of threads and any block size, counts that add up, both
+ * orderings, 23 and 21 parameters, and refusals. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+#include <math.h>
+#include <omp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "flavordiff/stages.h"
+#include "stages/common.h"
+
+static char folder[] = "/tmp/flavordiff-stages-XXXXXX";
+
+static char *at(const char *name) {
+    static char paths[8][256];
+    static int next;
+    char *path = paths[next++ % 8];
+    snprintf(path, 256, "%s/%s", folder, name);
+    return path;
+}
+
+static fd_config small(const char *target) {
+    fd_config c;
+    fd_config_default(&c);
+    snprintf(c.target, sizeof c.target, "%s", target);
+    c.simulate.pairs = 3000;
+    c.simulate.scan = 1000;
+    c.network.n_hidden = 2;
+    c.network.widths[0] = 40, c.network.widths[1] = 24;
+    c.network.activations[0] = FD_SELU, c.network.activations[1] = FD_TANH;
+    c.diffusion.steps = 50;
+    c.train.updates = c.tune.updates = 200;
+    fd_sampler_spec few = {.kind = FD_SAMPLER_DDPM, .steps = 10};
+    c.select.generate.sampler = c.sample.generate.sampler = few;
+    c.select.wanted = 150, c.select.max_generated = 5000;
+    c.select.chi2_all = 1e9, c.select.chi2_mass = 1e7;
+    c.sample.n = 777;
+    return c;
+}
+
+static fd_run run_of(const fd_config *config) { return (fd_run){.config = config, .command = "test", .force = true}; }
+
+static void ok(fd_status status, const fd_error *err) {
+    if (status) fail_msg("%s", err->message);
+}
+
+typedef struct rows {
+    fd_sample_info info;
+    float *theta;
+    double *labels, *chi2;
+    uint8_t *flags;
+    size_t n_params, n_labels;
+} rows;
+
+static rows load(const char *path) {
+    rows r = {0};
+    fd_error err;
+    fd_sample_reader *reader;
+    fd_model *model;
+    ok(fd_samples_open(path, &reader, &r.info, &err), &err);
+    ok(fd_model_create(&r.info.model, &model, &err), &err);
+    size_t n = (size_t)r.info.n;
+    r.n_params = (size_t)model->n_params, r.n_labels = (size_t)model->n_labels;
+    r.theta = malloc(n * r.n_params * sizeof(float));
+    r.labels = malloc(n * r.n_labels * sizeof(double));
+    r.chi2 = malloc(n * sizeof(double));
+    r.flags = malloc(n);
+    ok(fd_samples_read(reader, 0, n, r.theta, r.labels, r.chi2, r.flags, &err), &err);
+    fd_samples_close(reader);
+    fd_model_free(model);
+    return r;
+}
+
+static void drop(rows *r) { free(r->theta), free(r->labels), free(r->chi2), free(r->flags); }
+
+static void assert_same(const char *a, const char *b) {
+    rows x = load(a), y = load(b);
+    assert_int_equal(x.info.n, y.info.n);
+    assert_memory_equal(x.theta, y.theta, x.info.n * x.n_params * sizeof(float));
+    assert_memory_equal(x.labels, y.labels, x.info.n * x.n_labels * sizeof(double));
+    assert_memory_equal(x.chi2, y.chi2, x.info.n * sizeof(double));
+    assert_memory_equal(x.flags, y.flags, x.info.n);
+    y.info.tally.seconds = x.info.tally.seconds;
+    assert_memory_equal(&x.info.tally, &y.info.tally, sizeof x.info.tally);
+    drop(&x), drop(&y);
+}
+
+/* Everything with 1 thread and with 3, for a target set. */
+static void chain_with_threads(const char *target, bool real_majorana) {
+    fd_error err;
+    fd_config c = small(target);
+    c.model.real_majorana = real_majorana;
+    fd_run run = run_of(&c);
+    const int threads[] = {1, 3};
+    for (int i = 0; i < 2; i++) {
+        char name[5][32];
+        const char *stems[] = {"pairs", "net", "selected", "tuned", "samples"};
+        for (int k = 0; k < 5; k++) snprintf(name[k], 32, "%s-%d.h5", stems[k], i);
+        omp_set_num_threads(threads[i]);
+        ok(fd_stage_simulate(&run, at(name[0]), &err), &err);
+        ok(fd_stage_train(&run, at(name[0]), NULL, at(name[1]), &err), &err);
+        ok(fd_stage_select(&run, at(name[1]), at(name[2]), &err), &err);
+        ok(fd_stage_train(&run, at(name[2]), at(name[1]), at(name[3]), &err), &err);
+        ok(fd_stage_sample(&run, &c.sample, at(name[3]), at(name[4]), &err), &err);
+    }
+    omp_set_num_threads(2);
+    assert_same(at("pairs-0.h5"), at("pairs-1.h5"));
+    assert_same(at("selected-0.h5"), at("selected-1.h5"));
+    assert_same(at("samples-0.h5"), at("samples-1.h5"));
+    fd_model_file a, b;
+    ok(fd_model_file_read(at("tuned-0.h5"), &a, &err), &err);
+    ok(fd_model_file_read(at("tuned-1.h5"), &b, &err), &err);
+    assert_int_equal(a.network->spec.dim, real_majorana ? 21 : 23);
+    assert_int_equal(a.updates, 400);
+    assert_memory_equal(a.network->weights, b.network->weights, a.network->n_weights * sizeof(float));
+    assert_memory_equal(a.ema, b.ema, a.network->n_weights * sizeof(float));
+    fd_model_file_clear(&a);
+    fd_model_file_clear(&b);
+}
+
+static void threads_do_not_matter(void **state) {
+    (void)state;
+    chain_with_threads("paper-table1-no", false);
+}
+static void inverted_ordering_and_real_majorana(void **state) {
+    (void)state;
+    chain_with_threads("nufit-6.0-ic24-io", true);
+}
+
+/* Flags, chi2 and labels in a file are those of the model for the stored parameters, and the tally counts them. */
+static void files_agree_with_the_model(void **state) {
+    (void)state;
+    fd_error err;
+    fd_config c = small("paper-table1-no");
+    fd_run run = run_of(&c);
+    ok(fd_stage_simulate(&run, at("pairs.h5"), &err), &err);
+    rows r = load(at("pairs.h5"));
+    fd_setting setting;
+    ok(fd_setting_create(&r.info.model, r.info.target, &setting, &err), &err);
+    uint64_t masses = 0, angles = 0;
+    for (size_t i = 0; i < r.info.n; i++) {
+        double theta[FD_MAX_PARAMS], labels[FD_MAX_LABELS], obs[FD_MAX_OBSERVABLES];
+        fd_chi2 chi2;
+        for (size_t j = 0; j < r.n_params; j++) theta[j] = r.theta[i * r.n_params + j];
+        setting.model->forward(setting.model, 1, theta, labels, obs);
+        assert_memory_equal(labels, r.labels + i * r.n_labels, r.n_labels * sizeof(double));
+        assert_int_equal(fd_judge_point(setting.judge, theta, obs, &chi2), r.flags[i]);
+        assert_true(chi2.five == r.chi2[i]);
+        assert_true(r.flags[i] & FD_IN_PRIOR);
+        masses += (r.flags[i] & FD_MASSES) != 0, angles += (r.flags[i] & FD_ANGLES) != 0;
+    }
+    assert_int_equal(r.info.n, 3000);
+    assert_int_equal(r.info.n_train, 2700);
+    assert_int_equal(r.info.tally.n, 4000); /* pairs and scan */
+    assert_int_equal(r.info.tally.finite, 4000);
+    assert_true(r.info.tally.masses >= masses && r.info.tally.angles >= angles && angles > 0);
+    fd_setting_free(&setting);
+    drop(&r);
+}
+
+/* Selection: groups add up, every row obeys the thresholds, the wanted number is met exactly, and the rows are those that
+ * sampling the same latents one by one would select, whatever the block. */
+static void selection_counts(void **state) {
+    (void)state;
+    fd_error err;
+    fd_config c = small("paper-table1-no");
+    fd_run run = run_of(&c);
+    ok(fd_stage_simulate(&run, at("pairs.h5"), &err), &err);
+    ok(fd_stage_train(&run, at("pairs.h5"), NULL, at("net.h5"), &err), &err);
+    ok(fd_stage_select(&run, at("net.h5"), at("selected.h5"), &err), &err);
+    rows r = load(at("selected.h5"));
+    assert_int_equal(r.info.n, 150);
+    assert_int_equal(r.info.groups[0] + r.info.groups[1] + r.info.groups[2], 150);
+
+    fd_generator *g;
+    ok(fd_generator_create(&run, at("net.h5"), &c.select.generate, fd_derive_seed(c.seed, "select"), &g, &err), &err);
+    const fd_model *model = fd_generator_setting(g)->model;
+    fd_block block;
+    ok(fd_block_create(model, 7, &block, &err), &err);
+    uint64_t groups[3] = {0}, kept = 0, tried = 0;
+    for (; kept < 150; tried++) { /* odd little blocks of which one row is used: the rest must come out the same again */
+        ok(fd_generator_run(g, tried, 1 + tried % 7, block.theta, block.labels, block.chi2, block.flags, &err), &err);
+        const fd_chi2 *x = &block.chi2[0];
+        bool mass = x->mass < c.select.chi2_mass, mixing = x->mixing < c.select.chi2_mixing;
+        if (!(x->all < c.select.chi2_all) || !(mass || mixing)) continue;
+        groups[mass && mixing ? 2 : mixing ? 1 : 0]++;
+        assert_memory_equal(block.theta, r.theta + kept * r.n_params, r.n_params * sizeof(float));
+        kept++;
+    }
+    assert_int_equal(tried, r.info.tally.n);
+    for (int i = 0; i < 3; i++) assert_int_equal(groups[i], r.info.groups[i]);
+    fd_block_free(&block);
+    fd_generator_free(g);
+    drop(&r);
+}
+
+/* Dropping rows from the file never drops them from the ledger; periodic parameters come back in their range. */
+static void keep_counts_everything(void **state) {
+    (void)state;
+    fd_error err;
+    fd_config c = small("paper-table1-no");
+    fd_run run = run_of(&c);
+    ok(fd_stage_simulate(&run, at("pairs.h5"), &err), &err);
+    ok(fd_stage_train(&run, at("pairs.h5"), NULL, at("net.h5"), &err), &err);
+    ok(fd_stage_sample(&run, &c.sample, at("net.h5"), at("all.h5"), &err), &err);
+    fd_sample_spec few = c.sample;
+    rows all = load(at("all.h5"));
+    double sorted = 0; /* a threshold that keeps some: the mean */
+    for (size_t i = 0; i < all.info.n; i++) sorted += all.chi2[i] / (double)all.info.n;
+    few.keep_chi2_below = sorted;
+    ok(fd_stage_sample(&run, &few, at("net.h5"), at("few.h5"), &err), &err);
+    rows some = load(at("few.h5"));
+    assert_int_equal(all.info.n, 777);
+    assert_true(some.info.n > 0 && some.info.n < 777);
+    some.info.tally.seconds = all.info.tally.seconds;
+    assert_memory_equal(&some.info.tally, &all.info.tally, sizeof all.info.tally);
+    fd_model *model;
+    ok(fd_model_create(&all.info.model, &model, &err), &err);
+    for (size_t i = 0; i < all.info.n; i++)
+        for (size_t j = 0; j < all.n_params; j++)
+            if (model->params[j].periodic) {
+                double x = all.theta[i * all.n_params + j];
+                assert_true(x >= model->params[j].lo && x < model->params[j].hi);
+            }
+    fd_model_free(model);
+    drop(&all), drop(&some);
+}
+
+/* Labels from the window differ from sample to sample; central ones do not change the latents. */
+static void label_choices(void **state) {
+    (void)state;
+    fd_error err;
+    fd_config c = small("paper-table1-no");
+    fd_run run = run_of(&c);
+    ok(fd_stage_simulate(&run, at("pairs.h5"), &err), &err);
+    ok(fd_stage_train(&run, at("pairs.h5"), NULL, at("net.h5"), &err), &err);
+    c.sample.generate.label = FD_LABEL_WINDOW;
+    ok(fd_stage_sample(&run, &c.sample, at("net.h5"), at("window.h5"), &err), &err);
+    c.sample.generate.label = FD_LABEL_CENTRAL;
+    ok(fd_stage_sample(&run, &c.sample, at("net.h5"), at("central.h5"), &err), &err);
+    c.sample.generate.label = FD_LABEL_VALUES; /* the central values given by hand: the same samples */
+    fd_setting setting;
+    fd_model_options options;
+    fd_model_options_default(&options);
+    ok(fd_setting_create(&options, c.target, &setting, &err), &err);
+    c.sample.generate.n_label_values = setting.model->n_labels;
+    fd_judge_central_label(setting.judge, c.sample.generate.label_values);
+    fd_setting_free(&setting);
+    ok(fd_stage_sample(&run, &c.sample, at("net.h5"), at("values.h5"), &err), &err);
+    assert_same(at("central.h5"), at("values.h5"));
+    rows w = load(at("window.h5")), v = load(at("central.h5"));
+    assert_int_not_equal(memcmp(w.theta, v.theta, w.info.n * w.n_params * sizeof(float)), 0);
+    drop(&w), drop(&v);
+    c.sample.generate.n_label_values = 3;
+    assert_int_equal(fd_stage_sample(&run, &c.sample, at("net.h5"), at("x.h5"), &err), FD_ERR_CONFIG);
+    assert_int_not_equal(access(at("x.h5"), F_OK), 0);
+}
+
+static int stop_at_once(void *user, const char *stage, uint64_t done, uint64_t total, const fd_tally *tally,
+                        const char *detail) {
+    (void)user, (void)stage, (void)done, (void)total, (void)tally, (void)detail;
+    return 1;
+}
+
+static void refusals(void **state) {
+    (void)state;
+    fd_error err;
+    fd_config c = small("paper-table1-no");
+    fd_run run = run_of(&c);
+    ok(fd_stage_simulate(&run, at("pairs.h5"), &err), &err);
+    ok(fd_stage_train(&run, at("pairs.h5"), NULL, at("net.h5"), &err), &err);
+    run.force = false;
+    assert_int_equal(fd_stage_train(&run, at("pairs.h5"), NULL, at("net.h5"), &err), FD_ERR_FILE);
+    assert_non_null(strstr(err.message, "--force"));
+    run.force = true;
+    /* pairs of another model */
+    fd_config other = c;
+    other.model.real_majorana = true;
+    run.config = &other;
+    ok(fd_stage_simulate(&run, at("pairs21.h5"), &err), &err);
+    assert_int_equal(fd_stage_train(&run, at("pairs21.h5"), at("net.h5"), at("x.h5"), &err), FD_ERR_MISMATCH);
+    assert_non_null(strstr(err.message, "different models"));
+    /* a target of the other ordering */
+    snprintf(other.target, sizeof other.target, "paper-table1-io");
+    assert_int_equal(fd_stage_sample(&run, &c.sample, at("net.h5"), at("x.h5"), &err), FD_ERR_MISMATCH);
+    run.config = &c;
+    /* nothing selected */
+    other = c;
+    other.select.chi2_all = 1e-12;
+    run.config = &other;
+    assert_int_equal(fd_stage_select(&run, at("net.h5"), at("x.h5"), &err), FD_ERR_EMPTY);
+    run.config = &c;
+    /* stopped */
+    run.progress = stop_at_once;
+    assert_int_equal(fd_stage_sample(&run, &c.sample, at("net.h5"), at("x.h5"), &err), FD_ERR_STOPPED);
+    assert_int_equal(fd_stage_train(&run, at("pairs.h5"), NULL, at("x.h5"), &err), FD_ERR_STOPPED);
+    assert_int_not_equal(access(at("x.h5"), F_OK), 0);
+    assert_int_not_equal(access(at("x.h5.part"), F_OK), 0);
+}
+
+static int make_folder(void **state) {
+    (void)state;
+    return mkdtemp(folder) ? 0 : -1;
+}
+static int remove_folder(void **state) {
+    (void)state;
+    char command[300];
+    snprintf(command, sizeof command, "rm -rf '%s'", folder);
+    return system(command);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(threads_do_not_matter),   cmocka_unit_test(inverted_ordering_and_real_majorana),
+        cmocka_unit_test(files_agree_with_the_model), cmocka_unit_test(selection_counts),
+        cmocka_unit_test(keep_counts_everything),  cmocka_unit_test(label_choices),
+        cmocka_unit_test(refusals),
+    };
+    return cmocka_run_group_tests(tests, make_folder, remove_folder);
+}
