@@ -1,0 +1,413 @@
+/* The configuration: text -> schema (libcyaml) -> values -> checks, and back to text. */
+#include "flavordiff/config.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "flavordiff/files.h"
+#include "io/config_keys.h"
+#include "io/yaml.h"
+
+enum { MAX_CONFIG_BYTES = 1 << 20, MAX_PLACE = 96 };
+
+/* ---- defaults: the paper's ------------------------------------------------------------------------------------------ */
+
+static void default_generate(fd_generate_spec *g) {
+    *g = (fd_generate_spec){.sampler = {.kind = FD_SAMPLER_DDPM, .steps = 1000, .variance = FD_VARIANCE_BETA},
+                            .gamma = 8,
+                            .label = FD_LABEL_CENTRAL};
+}
+
+void fd_config_default(fd_config *config) {
+    memset(config, 0, sizeof *config); /* padding too: configurations are compared as bytes */
+    strcpy(config->name, "paper");
+    config->seed = 1;
+    strcpy(config->target, "paper-table1-no");
+    fd_model_options_default(&config->model);
+    config->simulate = (fd_simulate_spec){.pairs = 100000, .train_fraction = 0.9};
+
+    fd_network_spec paper;
+    fd_network_spec_paper(&paper, 23, 11);
+    config->network.n_hidden = paper.n_hidden;
+    memcpy(config->network.widths, paper.widths, sizeof paper.widths);
+    memcpy(config->network.activations, paper.activations, sizeof paper.activations);
+    config->network.params = FD_SCALING_BOX;
+    config->network.standard_labels = true;
+
+    fd_schedule_spec_paper(&config->diffusion);
+    fd_train_spec_paper(&config->train);
+    config->tune = config->train;
+    config->tune_rounds = 1;
+
+    config->select.wanted = 122306;
+    config->select.max_generated = 30000000;
+    config->select.chi2_all = 5.5e3;
+    config->select.chi2_mass = 1e3;
+    config->select.chi2_mixing = 4.5e3;
+    default_generate(&config->select.generate);
+    config->before.n = 100000;
+    config->sample.n = 30000000;
+    config->before.keep_chi2_below = config->sample.keep_chi2_below = INFINITY;
+    default_generate(&config->before.generate);
+    default_generate(&config->sample.generate);
+}
+
+/* ---- schema: every value is first a text, so that absent keys are known and messages are ours ------------------ */
+
+typedef struct raw {
+    char *value[FD_MAX_KEYS];
+    struct {
+        char *entry[FD_MAX_LABELS];
+        uint32_t n;
+    } list[FD_MAX_LISTS];
+} raw;
+
+static const cyaml_schema_value_t text_value = {
+    .type = CYAML_STRING, .flags = CYAML_FLAG_POINTER, .data_size = sizeof(char), .string = {.max = MAX_CONFIG_BYTES}};
+
+typedef struct schema {
+    cyaml_schema_field_t fields[2 * FD_MAX_KEYS];
+    int used, values, lists;
+    cyaml_schema_value_t top;
+} schema;
+
+/* Rows of the table into rows of libcyaml; the n-th scalar of the table is raw.value[n], the n-th list raw.list[n]. */
+static const cyaml_schema_field_t *build_fields(schema *s, const fd_key *keys) {
+    int first = s->used, n = 0;
+    while (keys[n].kind != FD_KEY_END) n++;
+    s->used += n + 1;
+    for (int i = 0; i < n; i++) {
+        const fd_key *key = &keys[i];
+        cyaml_schema_field_t f = {.key = key->name};
+        f.value = text_value;
+        if (key->kind == FD_KEY_BLOCK) { /* a block's values live in the one struct: offset 0 */
+            f.value = (cyaml_schema_value_t){.type = CYAML_MAPPING, .data_size = sizeof(raw)};
+            f.value.mapping.fields = build_fields(s, key->rows);
+        } else if (fd_key_is_list(key)) {
+            f.data_offset = (uint32_t)(offsetof(raw, list) + (size_t)s->lists * sizeof((raw *)0)->list[0]);
+            f.count_offset = f.data_offset + (uint32_t)(offsetof(raw, list[0].n) - offsetof(raw, list[0]));
+            f.count_size = sizeof(uint32_t);
+            f.value = (cyaml_schema_value_t){.type = CYAML_SEQUENCE, .data_size = sizeof(char *)};
+            f.value.sequence.entry = &text_value;
+            f.value.sequence.max = (uint32_t)key->room;
+            s->lists++;
+        } else {
+            f.data_offset = (uint32_t)(offsetof(raw, value) + (size_t)s->values++ * sizeof(char *));
+        }
+        f.value.flags |= CYAML_FLAG_OPTIONAL;
+        s->fields[first + i] = f;
+    }
+    return &s->fields[first];
+}
+
+static void build_schema(schema *s) {
+    memset(s, 0, sizeof *s);
+    s->top = (cyaml_schema_value_t){.type = CYAML_MAPPING, .flags = CYAML_FLAG_POINTER, .data_size = sizeof(raw)};
+    s->top.mapping.fields = build_fields(s, fd_config_keys);
+}
+
+/* ---- values -------------------------------------------------------------------------------------------------------- */
+
+/* Where the text being read came from, for messages. */
+typedef struct source {
+    const char *name; /* file, or NULL: defaults */
+    const char *text; /* as the user wrote it */
+    size_t length;
+    int n_sets;
+    const char *const *sets; /* overrides applied so far; the last one is to blame for what was right before */
+} source;
+
+static bool names_place(const char *setting, const char *place) {
+    size_t n = strcspn(setting, "=");
+    return strncmp(setting, place, n) == 0 && (place[n] == '\0' || place[n] == '.' || place[n] == '[');
+}
+
+/* "FILE:LINE: PLACE: message", or "--set a.b=value: message" when an override put the value there. */
+static fd_status fail_at(fd_error *err, const source *from, const char *place, const char *message) {
+    for (int i = from->n_sets - 1; i >= 0; i--) {
+        if (!names_place(from->sets[i], place)) continue;
+        bool same = strcspn(from->sets[i], "=") == strlen(place);
+        return fd_fail(err, FD_ERR_CONFIG, "--set %.200s: %s%s%s", from->sets[i], same ? "" : place, same ? "" : ": ",
+                       message);
+    }
+    if (!from->name) return fd_fail(err, FD_ERR_CONFIG, "%s: %s", place, message);
+    return fd_yaml_fail(err, FD_ERR_CONFIG, from->name, from->text, from->length, place, "%s", message);
+}
+
+typedef struct reader {
+    const raw *values;
+    int value, list; /* next slots */
+    int n_widths, n_activations;
+    fd_config *config;
+    const source *from;
+    fd_error *err;
+} reader;
+
+static fd_status reject(const reader *r, const fd_key *key, const char *place, const char *text) {
+    char allowed[200], message[320];
+    fd_key_allowed(key, allowed, sizeof allowed);
+    snprintf(message, sizeof message, "'%.60s' is not possible; allowed: %s", text, allowed);
+    return fail_at(r->err, r->from, place, message);
+}
+
+static fd_status read_list(reader *r, const fd_key *key, const char *place) {
+    int slot = r->list++, n = (int)r->values->list[slot].n;
+    if (key->kind == FD_KEY_INTS) r->n_widths = n;
+    if (key->kind == FD_KEY_CHOICES) r->n_activations = n;
+    for (int i = 0; i < n; i++) {
+        char entry[MAX_PLACE + 16];
+        snprintf(entry, sizeof entry, "%s[%d]", place, i + 1);
+        const char *text = r->values->list[slot].entry[i];
+        if (!fd_key_parse(key, text, i, r->config)) return reject(r, key, entry, text);
+    }
+    if (n > 0) memcpy((char *)r->config + key->count, &n, sizeof n);
+    return FD_OK;
+}
+
+static fd_status read_values(reader *r, const fd_key *keys, const char *block) {
+    fd_status status = FD_OK;
+    for (const fd_key *key = keys; key->kind != FD_KEY_END && !status; key++) {
+        char place[MAX_PLACE];
+        snprintf(place, sizeof place, "%s%s%s", block, *block ? "." : "", key->name);
+        if (key->kind == FD_KEY_BLOCK) {
+            memcpy((char *)r->config + key->offset, (const char *)r->config + key->from, key->inherited);
+            status = read_values(r, key->rows, place);
+        } else if (fd_key_is_list(key)) {
+            status = read_list(r, key, place);
+        } else {
+            const char *text = r->values->value[r->value++];
+            if (text && !fd_key_parse(key, text, 0, r->config)) status = reject(r, key, place, text);
+        }
+    }
+    return status;
+}
+
+/* Widths without activations get the paper's: selu, and tanh before the output. */
+static fd_status settle_network(const reader *r) {
+    fd_config *c = r->config;
+    if (r->n_widths && !r->n_activations)
+        for (int i = 0; i < FD_MAX_HIDDEN; i++)
+            c->network.activations[i] = i >= r->n_widths ? FD_IDENTITY : i == r->n_widths - 1 ? FD_TANH : FD_SELU;
+    int widths = r->n_widths ? r->n_widths : 7, activations = r->n_activations ? r->n_activations : widths;
+    c->network.n_hidden = widths;
+    for (int i = widths; i < FD_MAX_HIDDEN; i++) c->network.widths[i] = 0, c->network.activations[i] = FD_IDENTITY;
+    if (widths == activations) return FD_OK;
+    char message[160];
+    snprintf(message, sizeof message, "%d activations for %d hidden layers; give one for each of network.widths",
+             activations, widths);
+    return fail_at(r->err, r->from, "network.activations", message);
+}
+
+/* One text, with nothing inherited from an earlier one, into *config. */
+static fd_status read_text(const char *name, const char *text, size_t length, const source *from, fd_config *config,
+                           fd_error *err) {
+    schema s;
+    void *data = NULL;
+    build_schema(&s);
+    fd_status status = fd_yaml_load(name, text, length, &s.top, &data, err);
+    if (status) return status;
+    fd_config_default(config);
+    reader r = {.values = data, .config = config, .from = from, .err = err};
+    status = read_values(&r, fd_config_keys, "");
+    if (!status) status = settle_network(&r);
+    fd_yaml_free(&s.top, data);
+    return status;
+}
+
+/* ---- checks that need more than one key ------------------------------------------------------------------------------ */
+
+static fd_status check_generate(const fd_config *c, const fd_generate_spec *g, const char *block, const source *from,
+                                fd_error *err) {
+    char place[MAX_PLACE], message[256];
+    if (g->sampler.steps > c->diffusion.steps) {
+        snprintf(place, sizeof place, "%s.sampler.steps", block);
+        snprintf(message, sizeof message, "'%d' is not possible; allowed: 1 to %d, the steps of diffusion.steps",
+                 g->sampler.steps, c->diffusion.steps);
+        return fail_at(err, from, place, message);
+    }
+    if (g->label != FD_LABEL_VALUES) return FD_OK;
+    fd_model *model = NULL;
+    fd_status status = fd_model_create(&c->model, &model, err);
+    if (status) return status;
+    int n = model->n_labels;
+    fd_model_free(model);
+    if (g->n_label_values == n) return FD_OK;
+    snprintf(place, sizeof place, "%s.label_values", block);
+    snprintf(message, sizeof message, "%d values, but label: values needs %d, the labels of the model", g->n_label_values,
+             n);
+    return fail_at(err, from, place, message);
+}
+
+static fd_status check_train(const fd_train_spec *t, const char *block, const source *from, fd_error *err) {
+    char place[MAX_PLACE], message[160];
+    if (t->beta1_min <= t->beta1_max) return FD_OK;
+    snprintf(place, sizeof place, "%s.beta1_min", block);
+    snprintf(message, sizeof message, "'%g' is not possible; allowed: at most beta1_max, %g", t->beta1_min, t->beta1_max);
+    return fail_at(err, from, place, message);
+}
+
+static fd_status check(const fd_config *c, const source *from, fd_error *err) {
+    char message[200];
+    fd_model *model = NULL;
+    fd_error inner = {0};
+    if (fd_model_create(&c->model, &model, &inner)) return fail_at(err, from, "model", inner.message);
+    fd_model_free(model);
+    if (c->diffusion.kind == FD_SCHEDULE_LINEAR && c->diffusion.beta_min > c->diffusion.beta_max) {
+        snprintf(message, sizeof message, "'%g' is not possible; allowed: at most beta_max, %g", c->diffusion.beta_min,
+                 c->diffusion.beta_max);
+        return fail_at(err, from, "diffusion.beta_min", message);
+    }
+    if (c->tune.frozen_layers > c->network.n_hidden) {
+        snprintf(message, sizeof message, "'%d' is not possible; allowed: 0 to %d, the hidden layers",
+                 c->tune.frozen_layers, c->network.n_hidden);
+        return fail_at(err, from, "tune.frozen_layers", message);
+    }
+    if (c->select.wanted > c->select.max_generated) {
+        snprintf(message, sizeof message, "'%llu' is not possible; allowed: at most select.max_generated, %llu",
+                 (unsigned long long)c->select.wanted, (unsigned long long)c->select.max_generated);
+        return fail_at(err, from, "select.wanted", message);
+    }
+    fd_status status = check_train(&c->train, "train", from, err);
+    if (!status) status = check_train(&c->tune, "tune", from, err);
+    if (!status) status = check_generate(c, &c->select.generate, "select", from, err);
+    if (!status) status = check_generate(c, &c->before.generate, "before", from, err);
+    if (!status) status = check_generate(c, &c->sample.generate, "sample", from, err);
+    return status;
+}
+
+/* ---- load ------------------------------------------------------------------------------------------------------------ */
+
+/* libcyaml counts lines in the re-emitted text, which nobody has seen: "NAME:7: message" -> "NAME: message". */
+static void drop_line_number(fd_error *err, const char *name) {
+    size_t n = strlen(name);
+    if (!err || strncmp(err->message, name, n) != 0 || err->message[n] != ':') return;
+    char *digits = err->message + n + 1;
+    size_t length = strspn(digits, "0123456789");
+    if (length > 0 && digits[length] == ':') memmove(digits, digits + length + 1, strlen(digits + length + 1) + 1);
+}
+
+/* A file of comments alone means: all defaults. */
+static bool is_blank(const char *text) {
+    while (*text) {
+        text += strspn(text, " \t\r\n");
+        if (*text == '#')
+            text += strcspn(text, "\n");
+        else if (*text)
+            return false;
+    }
+    return true;
+}
+
+fd_status fd_config_load(const char *path, int n_sets, const char *const *sets, fd_config *config, fd_error *err) {
+    char *text = NULL, *original = NULL;
+    size_t length = 0, original_length = 0;
+    fd_config loaded;
+    fd_status status = FD_OK;
+    if (path) status = fd_read_text(path, MAX_CONFIG_BYTES, &original, &original_length, err);
+    if (status) return status;
+    bool blank = !original || (strlen(original) == original_length && is_blank(original));
+    text = blank ? strdup("{}") : strndup(original, original_length);
+    if (!text) {
+        free(original);
+        return fd_fail(err, FD_ERR_MEMORY, "configuration: out of memory");
+    }
+    length = blank ? 2 : original_length;
+
+    source from = {.name = path, .text = original ? original : "", .length = original_length, .sets = sets};
+    status = read_text(path ? path : "defaults", text, length, &from, &loaded, err);
+    for (int i = 0; i < n_sets && !status; i++) {
+        char *next = NULL, name[256];
+        snprintf(name, sizeof name, "--set %.200s", sets[i]);
+        status = fd_config_override(text, length, sets[i], &next, &length, err);
+        if (status) break;
+        free(text);
+        text = next;
+        from.n_sets = i + 1;
+        status = read_text(name, text, length, &from, &loaded, err);
+        if (status) drop_line_number(err, name);
+    }
+    if (!status) status = check(&loaded, &from, err);
+    if (!status) memcpy(config, &loaded, sizeof *config);
+    free(text);
+    free(original);
+    return status;
+}
+
+/* ---- dump ------------------------------------------------------------------------------------------------------------ */
+
+static void print_real(FILE *out, double value) {
+    char text[40];
+    if (isinf(value)) {
+        fputs(".inf", out);
+        return;
+    }
+    for (int digits = 15; digits <= 17; digits++) { /* the shortest that reads back to the same number */
+        snprintf(text, sizeof text, "%.*g", digits, value);
+        if (strtod(text, NULL) == value) break;
+    }
+    fputs(text, out);
+}
+
+static void print_quoted(FILE *out, const char *text) {
+    putc('\'', out);
+    for (; *text; text++) fputs(*text == '\'' ? "''" : (char[]){*text, '\0'}, out);
+    putc('\'', out);
+}
+
+static const char *choice_name(const fd_key *key, int value) {
+    const fd_key_choice *c = key->choices;
+    while (c->name && c->value != value) c++;
+    return c->name ? c->name : "?";
+}
+
+static void print_entry(FILE *out, const fd_key *key, const char *place, int i) {
+    switch (key->kind) {
+    case FD_KEY_TEXT: print_quoted(out, place); break;
+    case FD_KEY_BOOL: fputs(*(const bool *)place ? "true" : "false", out); break;
+    case FD_KEY_INT:
+    case FD_KEY_INTS: fprintf(out, "%d", ((const int *)place)[i]); break;
+    case FD_KEY_LONG: fprintf(out, "%ld", *(const long *)place); break;
+    case FD_KEY_U64: fprintf(out, "%llu", (unsigned long long)*(const uint64_t *)place); break;
+    case FD_KEY_REAL:
+    case FD_KEY_REALS: print_real(out, ((const double *)place)[i]); break;
+    case FD_KEY_CHOICE:
+    case FD_KEY_CHOICES: fputs(choice_name(key, ((const int *)place)[i]), out); break;
+    case FD_KEY_CHOICE_BOOL: fputs(choice_name(key, *(const bool *)place), out); break;
+    default: break;
+    }
+}
+
+static void print_keys(FILE *out, const fd_key *keys, const fd_config *config, int depth) {
+    for (const fd_key *key = keys; key->kind != FD_KEY_END; key++) {
+        const char *place = (const char *)config + key->offset;
+        int n = 1;
+        if (fd_key_is_list(key)) memcpy(&n, (const char *)config + key->count, sizeof n);
+        if (n == 0) continue;
+        fprintf(out, "%*s%s:", 2 * depth, "", key->name);
+        if (key->kind == FD_KEY_BLOCK) {
+            putc('\n', out);
+            print_keys(out, key->rows, config, depth + 1);
+            continue;
+        }
+        fputs(fd_key_is_list(key) ? " [" : " ", out);
+        for (int i = 0; i < n; i++) {
+            if (i) fputs(", ", out);
+            print_entry(out, key, place, i);
+        }
+        fputs(fd_key_is_list(key) ? "]\n" : "\n", out);
+    }
+}
+
+fd_status fd_config_dump(const fd_config *config, char **text, fd_error *err) {
+    size_t length = 0;
+    *text = NULL;
+    FILE *out = open_memstream(text, &length);
+    if (!out) return fd_fail(err, FD_ERR_MEMORY, "configuration: out of memory");
+    print_keys(out, fd_config_keys, config, 0);
+    if (fclose(out) == 0) return FD_OK;
+    free(*text);
+    *text = NULL;
+    return fd_fail(err, FD_ERR_MEMORY, "configuration: out of memory");
+}

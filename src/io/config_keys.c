@@ -1,0 +1,276 @@
+#include "io/config_keys.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- the table ------------------------------------------------------------------------------------------------- */
+
+#define AT(field) offsetof(fd_config, field)
+#define TEXT(key, field) {.name = key, .kind = FD_KEY_TEXT, .offset = AT(field), .room = sizeof((fd_config *)0)->field}
+#define BOOL(key, field) {.name = key, .kind = FD_KEY_BOOL, .offset = AT(field)}
+#define NUMBER(key, type, field, low, high) {.name = key, .kind = type, .offset = AT(field), .lo = low, .hi = high}
+#define INT(key, field, low, high) NUMBER(key, FD_KEY_INT, field, low, high)
+#define U64(key, field, low, high) NUMBER(key, FD_KEY_U64, field, low, high)
+#define REAL(key, field, low, high) NUMBER(key, FD_KEY_REAL, field, low, high)
+/* Real with both ends left out, or the lower one only, or the upper one only. */
+#define INSIDE(key, field, low, high)                                                                                  \
+    {.name = key, .kind = FD_KEY_REAL, .offset = AT(field), .lo = low, .hi = high, .open_lo = true, .open_hi = true}
+#define ABOVE(key, field, low, high)                                                                                   \
+    {.name = key, .kind = FD_KEY_REAL, .offset = AT(field), .lo = low, .hi = high, .open_lo = true}
+#define BELOW(key, field, low, high)                                                                                   \
+    {.name = key, .kind = FD_KEY_REAL, .offset = AT(field), .lo = low, .hi = high, .open_hi = true}
+#define CHOICE(key, field, list) {.name = key, .kind = FD_KEY_CHOICE, .offset = AT(field), .choices = list}
+#define EITHER(key, field, list) {.name = key, .kind = FD_KEY_CHOICE_BOOL, .offset = AT(field), .choices = list}
+#define BLOCK(key, list) {.name = key, .kind = FD_KEY_BLOCK, .rows = list}
+#define END {.kind = FD_KEY_END}
+
+static const double most = 1e300, counts = 9007199254740992.0 /* 2^53 */;
+
+static const fd_key_choice phases[] = {{"takagi", FD_PHASES_TAKAGI}, {"paper", FD_PHASES_PAPER}, {NULL, 0}};
+static const fd_key_choice scales[] = {{"mev", FD_SCALE_MEV}, {"as-printed", FD_SCALE_AS_PRINTED}, {NULL, 0}};
+static const fd_key_choice majorana[] = {{"complex", 0}, {"real", 1}, {NULL, 0}};
+static const fd_key_choice activations[] = {
+    {"identity", FD_IDENTITY}, {"selu", FD_SELU}, {"tanh", FD_TANH}, {"silu", FD_SILU}, {NULL, 0}};
+static const fd_key_choice param_scalings[] = {
+    {"none", FD_SCALING_NONE}, {"box", FD_SCALING_BOX}, {"standard", FD_SCALING_STANDARD}, {NULL, 0}};
+static const fd_key_choice label_scalings[] = {{"none", 0}, {"standard", 1}, {NULL, 0}};
+static const fd_key_choice schedules[] = {{"linear", FD_SCHEDULE_LINEAR}, {"cosine", FD_SCHEDULE_COSINE}, {NULL, 0}};
+static const fd_key_choice samplers[] = {{"ddpm", FD_SAMPLER_DDPM}, {"ddim", FD_SAMPLER_DDIM}, {NULL, 0}};
+static const fd_key_choice variances[] = {
+    {"beta", FD_VARIANCE_BETA}, {"beta_tilde", FD_VARIANCE_BETA_TILDE}, {NULL, 0}};
+static const fd_key_choice labels[] = {
+    {"central", FD_LABEL_CENTRAL}, {"window", FD_LABEL_WINDOW}, {"values", FD_LABEL_VALUES}, {NULL, 0}};
+
+static const fd_key model_keys[] = {
+    TEXT("kind", model.kind),
+    CHOICE("phases", model.phases, phases),
+    CHOICE("scale", model.scale, scales),
+    EITHER("majorana", model.real_majorana, majorana),
+    ABOVE("vev_GeV", model.vev_GeV, 0, 1e6),
+    END,
+};
+
+static const fd_key simulate_keys[] = {
+    U64("pairs", simulate.pairs, 1, counts),
+    ABOVE("train_fraction", simulate.train_fraction, 0, 1),
+    U64("scan", simulate.scan, 0, counts),
+    END,
+};
+
+static const fd_key network_keys[] = {
+    {.name = "widths", .kind = FD_KEY_INTS, .offset = AT(network.widths), .lo = 1, .hi = FD_MAX_WIDTH,
+     .room = FD_MAX_HIDDEN, .count = AT(network.n_hidden)},
+    {.name = "activations", .kind = FD_KEY_CHOICES, .offset = AT(network.activations), .choices = activations,
+     .room = FD_MAX_HIDDEN, .count = AT(network.n_hidden)},
+    CHOICE("parameters", network.params, param_scalings),
+    EITHER("labels", network.standard_labels, label_scalings),
+    END,
+};
+
+static const fd_key diffusion_keys[] = {
+    CHOICE("schedule", diffusion.kind, schedules),
+    INT("steps", diffusion.steps, 1, 100000),
+    INSIDE("beta_min", diffusion.beta_min, 0, 1),
+    INSIDE("beta_max", diffusion.beta_max, 0, 1),
+    END,
+};
+
+#define TRAIN_KEYS(s)                                                                                                  \
+    INT("batch", s.batch, 1, 65536), NUMBER("updates", FD_KEY_LONG, s.updates, 1, 1e12),                               \
+        ABOVE("max_rate", s.max_rate, 0, 10), INSIDE("warmup", s.warmup, 0, 1), REAL("div", s.div, 1, 1e12),           \
+        REAL("final_div", s.final_div, 1, 1e12), BOOL("cycle_momentum", s.cycle_momentum),                             \
+        BELOW("beta1_min", s.beta1_min, 0, 1), BELOW("beta1_max", s.beta1_max, 0, 1), BELOW("beta2", s.beta2, 0, 1),   \
+        ABOVE("epsilon", s.epsilon, 0, 1), REAL("label_drop", s.label_drop, 0, 1),                                     \
+        BELOW("ema_decay", s.ema_decay, 0, 1)
+
+static const fd_key train_keys[] = {TRAIN_KEYS(train), BOOL("use_ema", train_use_ema), END};
+static const fd_key tune_keys[] = {
+    INT("rounds", tune_rounds, 0, 1000),
+    INT("frozen_layers", tune.frozen_layers, 0, FD_MAX_HIDDEN),
+    TRAIN_KEYS(tune),
+    END,
+};
+
+#define SAMPLER_KEYS(s)                                                                                                \
+    CHOICE("kind", s.kind, samplers), INT("steps", s.steps, 1, 100000), REAL("eta", s.eta, 0, 1),                      \
+        CHOICE("variance", s.variance, variances), END
+static const fd_key select_sampler[] = {SAMPLER_KEYS(select.generate.sampler)};
+static const fd_key before_sampler[] = {SAMPLER_KEYS(before.generate.sampler)};
+static const fd_key sample_sampler[] = {SAMPLER_KEYS(sample.generate.sampler)};
+
+/* A sampler whose steps are not given takes all steps of the schedule. */
+#define GENERATE_KEYS(s, sampler_rows)                                                                                 \
+    {.name = "sampler", .kind = FD_KEY_BLOCK, .rows = sampler_rows, .offset = AT(s.sampler.steps),                     \
+     .inherited = sizeof(int), .from = AT(diffusion.steps)},                                                           \
+        REAL("guidance", s.gamma, -1e6, 1e6), CHOICE("label", s.label, labels), {                                      \
+        .name = "label_values", .kind = FD_KEY_REALS, .offset = AT(s.label_values), .lo = -most, .hi = most,           \
+        .room = FD_MAX_LABELS, .count = AT(s.n_label_values)                                                           \
+    }
+
+static const fd_key select_keys[] = {
+    U64("wanted", select.wanted, 1, counts),
+    U64("max_generated", select.max_generated, 1, counts),
+    ABOVE("chi2_all", select.chi2_all, 0, INFINITY),
+    ABOVE("chi2_mass", select.chi2_mass, 0, INFINITY),
+    ABOVE("chi2_mixing", select.chi2_mixing, 0, INFINITY),
+    GENERATE_KEYS(select.generate, select_sampler),
+    END,
+};
+
+#define SAMPLE_KEYS(s, sampler_rows)                                                                                   \
+    U64("n", s.n, 1, counts), REAL("keep_chi2_below", s.keep_chi2_below, 0, INFINITY),                                 \
+        GENERATE_KEYS(s.generate, sampler_rows), END
+static const fd_key before_keys[] = {SAMPLE_KEYS(before, before_sampler)};
+static const fd_key sample_keys[] = {SAMPLE_KEYS(sample, sample_sampler)};
+
+/* Order matters: a block that inherits comes after the one it inherits from. */
+const fd_key fd_config_keys[] = {
+    TEXT("name", name),
+    U64("seed", seed, 0, 18446744073709551615.0),
+    TEXT("target", target),
+    BLOCK("model", model_keys),
+    BLOCK("simulate", simulate_keys),
+    BLOCK("network", network_keys),
+    BLOCK("diffusion", diffusion_keys),
+    BLOCK("train", train_keys),
+    BLOCK("before", before_keys),
+    BLOCK("select", select_keys),
+    {.name = "tune", .kind = FD_KEY_BLOCK, .rows = tune_keys, .offset = AT(tune), .inherited = sizeof(fd_train_spec),
+     .from = AT(train)},
+    BLOCK("sample", sample_keys),
+    END,
+};
+
+/* ---- values ------------------------------------------------------------------------------------------------------ */
+
+static void list_choices(const fd_key_choice *choices, char *text, size_t room) {
+    size_t used = 0;
+    for (const fd_key_choice *c = choices; c->name && used < room; c++)
+        used += (size_t)snprintf(text + used, room - used, "%s%s", used ? ", " : "", c->name);
+}
+
+void fd_key_allowed(const fd_key *key, char *text, size_t room) {
+    bool whole = key->kind == FD_KEY_INT || key->kind == FD_KEY_LONG || key->kind == FD_KEY_U64 ||
+                 key->kind == FD_KEY_INTS;
+    const char *what = whole ? "a whole number" : "a number";
+    if (key->choices)
+        list_choices(key->choices, text, room);
+    else if (key->kind == FD_KEY_BOOL)
+        snprintf(text, room, "true, false");
+    else if (key->kind == FD_KEY_TEXT)
+        snprintf(text, room, "1 to %zu printable characters", key->room - 1);
+    else if (key->lo <= -most)
+        snprintf(text, room, "a finite number");
+    else if (key->open_lo && isinf(key->hi))
+        snprintf(text, room, "%s more than %.10g (.inf: no limit)", what, key->lo);
+    else if (isinf(key->hi))
+        snprintf(text, room, "%s of at least %.10g (.inf: no limit)", what, key->lo);
+    else
+        snprintf(text, room, "%s %s %.10g%s %.10g", what, key->open_lo ? "more than" : "from", key->lo,
+                 key->open_hi ? " and less than" : key->open_lo ? " and at most" : " to", key->hi);
+}
+
+static bool parse_real(const char *text, double *value) {
+    if (strcmp(text, ".inf") == 0 || strcmp(text, "+.inf") == 0 || strcmp(text, "inf") == 0) {
+        *value = INFINITY;
+        return true;
+    }
+    if (!*text || strspn(text, "0123456789+-.eE") != strlen(text)) return false; /* strtod also takes hex, nan, spaces */
+    char *end;
+    *value = strtod(text, &end);
+    return *end == '\0' && isfinite(*value);
+}
+
+/* Whole numbers as people write them: 30000000, 3e7, 1.5e3. Digits alone are exact to 64 bits. */
+static bool parse_whole(const char *text, uint64_t *value) {
+    if (*text && strspn(text, "0123456789") == strlen(text)) {
+        char *end;
+        errno = 0;
+        unsigned long long whole = strtoull(text, &end, 10);
+        *value = whole;
+        return errno == 0;
+    }
+    double real;
+    if (!parse_real(text, &real) || real != floor(real) || real < 0 || real > counts) return false;
+    *value = (uint64_t)real;
+    return true;
+}
+
+static bool in_range(const fd_key *key, double x) {
+    return (key->open_lo ? x > key->lo : x >= key->lo) && (key->open_hi ? x < key->hi : x <= key->hi);
+}
+
+static bool parse_choice(const fd_key *key, const char *text, int *value) {
+    for (const fd_key_choice *c = key->choices; c->name; c++)
+        if (strcmp(text, c->name) == 0) {
+            *value = c->value;
+            return true;
+        }
+    return false;
+}
+
+static bool parse_bool(const char *text, bool *value) {
+    static const char *const words[] = {"false", "true", "no", "yes", "off", "on"};
+    for (int i = 0; i < 6; i++)
+        if (strcmp(text, words[i]) == 0) {
+            *value = i & 1;
+            return true;
+        }
+    return false;
+}
+
+static bool parse_text(const char *text, char *to, size_t room) {
+    size_t n = strlen(text);
+    if (n == 0 || n >= room) return false;
+    for (size_t i = 0; i < n; i++)
+        if ((unsigned char)text[i] < ' ' || text[i] == 127) return false;
+    memcpy(to, text, n + 1);
+    return true;
+}
+
+bool fd_key_parse(const fd_key *key, const char *text, int i, fd_config *config) {
+    char *place = (char *)config + key->offset;
+    uint64_t whole = 0;
+    double real = 0;
+    int choice = 0;
+    switch (key->kind) {
+    case FD_KEY_TEXT: return parse_text(text, place, key->room);
+    case FD_KEY_BOOL: return parse_bool(text, (bool *)place);
+    case FD_KEY_INT:
+    case FD_KEY_INTS:
+        if (!parse_whole(text, &whole) || whole > INT_MAX || !in_range(key, (double)whole)) return false;
+        ((int *)place)[i] = (int)whole;
+        return true;
+    case FD_KEY_LONG:
+        if (!parse_whole(text, &whole) || whole > LONG_MAX || !in_range(key, (double)whole)) return false;
+        *(long *)place = (long)whole;
+        return true;
+    case FD_KEY_U64:
+        if (!parse_whole(text, &whole) || !in_range(key, (double)whole)) return false;
+        *(uint64_t *)place = whole;
+        return true;
+    case FD_KEY_REAL:
+    case FD_KEY_REALS:
+        if (!parse_real(text, &real) || !in_range(key, real)) return false;
+        ((double *)place)[i] = real;
+        return true;
+    case FD_KEY_CHOICE:
+    case FD_KEY_CHOICES:
+        if (!parse_choice(key, text, &choice)) return false;
+        ((int *)place)[i] = choice; /* every enum here is as wide as an int */
+        return true;
+    case FD_KEY_CHOICE_BOOL:
+        if (!parse_choice(key, text, &choice)) return false;
+        *(bool *)place = choice != 0;
+        return true;
+    default: return false;
+    }
+}
+
+_Static_assert(sizeof(fd_activation) == sizeof(int) && sizeof(fd_label_choice) == sizeof(int) &&
+                   sizeof(fd_schedule_kind) == sizeof(int),
+               "enums are stored as ints");
