@@ -1,5 +1,6 @@
 /* The hot loops behind one table. kernels_*.c are compiled with the flags of one instruction set each; nothing
- * above this folder knows an instruction set. The portable table is always there. */
+ * above this folder knows an instruction set. The portable table is always there. None of these functions allocates,
+ * fails or keeps state; pointers need no alignment. */
 #ifndef FD_KERNELS_H
 #define FD_KERNELS_H
 
@@ -8,36 +9,60 @@
 
 #include "flavordiff/network.h"
 
-/* Weights of one matrix are packed in panels of FD_PANEL output columns: panel p holds rows k = 0..K-1 of columns
- * [32p, 32p + 32), zero padded: packed[(p * K + k) * 32 + j]. */
-enum { FD_PANEL = 32, FD_LANES = 8 };
+/* Columns of a product are computed in panels of FD_PANEL: whatever N is, C is written and B, bias, row_bias and gate
+ * are read up to the next multiple of FD_PANEL. */
+enum { FD_PANEL = 32 };
+#define FD_PANEL_UP(n) (((n) + FD_PANEL - 1) / FD_PANEL * FD_PANEL)
+
+/* C (m, n) = act(A B + bias + row_bias) * act'(gate). Sums over k run in order, one chain per element, so that an
+ * element does not depend on how a matrix is cut into calls. C overlaps nothing else. */
+typedef struct fd_gemm {
+    int m, n, k;
+    const float *a; /* element (i, k) at a[i * a_row + k * a_col] */
+    ptrdiff_t a_row, a_col;
+    const float *b; /* element (k, j) at b[(j / 32) * b_panel + k * b_row + j % 32]: row-major with b_panel = 32, */
+    ptrdiff_t b_row, b_panel; /* or packed in panels with b_row = 32 and b_panel = 32 K */
+    const float *bias;        /* (n), or NULL */
+    const float *row_bias;    /* (m, n) with rows row_bias_row apart, or NULL */
+    ptrdiff_t row_bias_row;
+    float *c; /* rows c_row apart */
+    ptrdiff_t c_row;
+    fd_activation act;
+    const float *gate; /* (m, n) or NULL: outputs of gate_act (SELU, tanh), or inputs for SiLU */
+    ptrdiff_t gate_row;
+    fd_activation gate_act;
+} fd_gemm;
+
+/* Adam with bias corrections folded in:
+ *   m = b1 m + (1 - b1) g;  v = b2 v + (1 - b2) g^2;  w -= step m / (sqrt(v) inv_sqrt_correction2 + eps);
+ *   ema = d ema + (1 - d) w. */
+typedef struct fd_adam {
+    float beta1, beta2, step, inv_sqrt_correction2, eps, ema_decay;
+} fd_adam;
 
 typedef struct fd_kernels {
     const char *name; /* "portable", "avx2", "avx512" */
-    /* C (M, N) = act(A (M, K) B + bias[j] + row_bias[i * ld_row_bias + j]); A element (i, k) at
-     * a[i * a_row + k * a_col]; B packed in panels; bias or row_bias may be NULL (ld_row_bias 0: one shared row);
-     * accumulate: adds to C before act. C rows are ldc apart and N is padded to whole panels: ldc >= the padded N. */
-    void (*gemm)(int m, int n, int k, const float *a, ptrdiff_t a_row, ptrdiff_t a_col, const float *b_panels,
-                 const float *bias, const float *row_bias, ptrdiff_t ld_row_bias, float *c, ptrdiff_t ldc,
-                 int accumulate, fd_activation act);
-    /* grad *= act'(.) written in terms of the activation's output (and for SiLU its input). */
-    void (*activation_backward)(fd_activation act, size_t n, const float *output, const float *input, float *grad);
-    /* Adam with bias corrections folded in: m = b1 m + (1-b1) g; v = b2 v + (1-b2) g^2;
-     * w -= step * m / (sqrt(v) * inv_sqrt_correction2 + eps); ema = d ema + (1-d) w. */
-    void (*adam)(size_t n, float *w, float *m, float *v, float *ema, const float *g, float beta1, float beta2,
-                 float step, float inv_sqrt_correction2, float eps, float ema_decay);
+    void (*gemm)(const fd_gemm *product);
+    /* out[i] = act(in[i]); in place allowed. Error of SELU, tanh and SiLU: at most 4 ulp of the result. */
+    void (*activate)(fd_activation act, size_t n, const float *in, float *out);
+    /* out (cols, rows) = transpose of in (rows, cols). */
+    void (*transpose)(int rows, int cols, const float *in, ptrdiff_t in_row, float *out, ptrdiff_t out_row);
+    /* ema may be NULL. */
+    void (*adam)(const fd_adam *adam, size_t n, float *w, float *m, float *v, float *ema, const float *g);
     /* n standard normals for each item first_item + 0..items-1: out[i * ld + j]. Philox counter = (item, step, j / 4),
-     * Box-Muller in float32 from 32-bit words; bitwise the same in every table is NOT promised, the same to a few
-     * ulp is. */
+     * Box-Muller in float32 from pairs of 32-bit words, |z| <= 6.77. Tables agree to a few ulp, not bitwise. */
     void (*normals)(const uint32_t key[2], uint64_t first_item, uint32_t step, int items, int n, float *out,
                     ptrdiff_t ld);
 } fd_kernels;
 
-/* The table for this machine, chosen once from CPUID feature bits (each independently) and the mask in the environment
- * variable FLAVORDIFF_CPU ("portable", "avx2", "avx512"; a name above what the machine has is lowered).
- * Thread-safe. */
+/* The table for this machine, chosen once from CPUID feature bits (each independently, with the operating system's
+ * register state) and the mask in the environment variable FLAVORDIFF_CPU ("portable", "avx2", "avx512"; a name above
+ * what the machine has is lowered). Thread-safe. */
 const fd_kernels *fd_kernels_get(void);
 /* Table by name, or NULL when this machine or this build lacks it: for the tests. */
 const fd_kernels *fd_kernels_named(const char *name);
+
+/* Tables of this build, NULL where the compiler had not the instruction set. Only kernels.c looks. */
+extern const fd_kernels *const fd_table_portable, *const fd_table_avx2, *const fd_table_avx512;
 
 #endif

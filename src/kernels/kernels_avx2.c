@@ -1,0 +1,27 @@
+#include "kernels/kernels.h"
+
+#if defined(__AVX2__) && defined(__FMA__)
+#include <immintrin.h>
+
+#define VW 8
+typedef float vf __attribute__((vector_size(32)));
+typedef uint32_t vu __attribute__((vector_size(32)));
+typedef int32_t vi __attribute__((vector_size(32)));
+typedef uint64_t vq __attribute__((vector_size(32)));
+
+static inline vq mul_even(vu a, vu b) { return (vq)_mm256_mul_epu32((__m256i)a, (__m256i)b); }
+static inline vf vsqrt(vf x) { return (vf)_mm256_sqrt_ps((__m256)x); }
+
+/* Within every 128 bits. */
+#define UNPACK_LOW(a, b) (vf)_mm256_unpacklo_ps((__m256)(a), (__m256)(b))
+#define UNPACK_HIGH(a, b) (vf)_mm256_unpackhi_ps((__m256)(a), (__m256)(b))
+#define PAIR_LOW(a, b) (vf)_mm256_unpacklo_pd((__m256d)(a), (__m256d)(b))
+#define PAIR_HIGH(a, b) (vf)_mm256_unpackhi_pd((__m256d)(a), (__m256d)(b))
+
+#define FD_TABLE fd_table_avx2
+#define FD_TABLE_NAME "avx2"
+#define FD_MR 6 /* 12 accumulators, two columns of B and one broadcast: 15 of 16 registers */
+#include "kernels/kernels_body.h"
+#else
+const fd_kernels *const fd_table_avx2 = NULL;
+#endif

@@ -1,0 +1,27 @@
+#include "kernels/kernels.h"
+
+#if defined(__AVX512F__) && defined(__AVX512DQ__) && defined(__AVX512BW__) && defined(__AVX512VL__)
+#include <immintrin.h>
+
+#define VW 16
+typedef float vf __attribute__((vector_size(64)));
+typedef uint32_t vu __attribute__((vector_size(64)));
+typedef int32_t vi __attribute__((vector_size(64)));
+typedef uint64_t vq __attribute__((vector_size(64)));
+
+static inline vq mul_even(vu a, vu b) { return (vq)_mm512_mul_epu32((__m512i)a, (__m512i)b); }
+static inline vf vsqrt(vf x) { return (vf)_mm512_sqrt_ps((__m512)x); }
+
+/* Within every 128 bits. */
+#define UNPACK_LOW(a, b) (vf)_mm512_unpacklo_ps((__m512)(a), (__m512)(b))
+#define UNPACK_HIGH(a, b) (vf)_mm512_unpackhi_ps((__m512)(a), (__m512)(b))
+#define PAIR_LOW(a, b) (vf)_mm512_unpacklo_pd((__m512d)(a), (__m512d)(b))
+#define PAIR_HIGH(a, b) (vf)_mm512_unpackhi_pd((__m512d)(a), (__m512d)(b))
+
+#define FD_TABLE fd_table_avx512
+#define FD_TABLE_NAME "avx512"
+#define FD_MR 14 /* 28 accumulators, two columns of B and one broadcast: 31 of 32 registers */
+#include "kernels/kernels_body.h"
+#else
+const fd_kernels *const fd_table_avx512 = NULL;
+#endif

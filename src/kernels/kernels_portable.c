@@ -1,0 +1,24 @@
+/* Vectors of four, which every 64-bit machine has; no fused multiply-add is assumed. Plain C with the vector
+ * extensions of gcc and clang, so that this table is there on any processor. */
+#include "kernels/kernels.h"
+
+#include <math.h>
+
+#define VW 4
+typedef float vf __attribute__((vector_size(16)));
+typedef uint32_t vu __attribute__((vector_size(16)));
+typedef int32_t vi __attribute__((vector_size(16)));
+typedef uint64_t vq __attribute__((vector_size(16)));
+
+static inline vq mul_even(vu a, vu b) { return ((vq)a & 0xffffffffu) * ((vq)b & 0xffffffffu); }
+static inline vf vsqrt(vf x) { return (vf){sqrtf(x[0]), sqrtf(x[1]), sqrtf(x[2]), sqrtf(x[3])}; }
+
+#define UNPACK_LOW(a, b) (vf){(a)[0], (b)[0], (a)[1], (b)[1]}
+#define UNPACK_HIGH(a, b) (vf){(a)[2], (b)[2], (a)[3], (b)[3]}
+#define PAIR_LOW(a, b) (vf){(a)[0], (a)[1], (b)[0], (b)[1]}
+#define PAIR_HIGH(a, b) (vf){(a)[2], (a)[3], (b)[2], (b)[3]}
+
+#define FD_TABLE fd_table_portable
+#define FD_TABLE_NAME "portable"
+#define FD_MR 6
+#include "kernels/kernels_body.h"

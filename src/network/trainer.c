@@ -1,0 +1,370 @@
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <omp.h>
+
+#include "flavordiff/rng.h"
+#include "network/trainer_internal.h"
+
+enum { ALIGN = 64, MAX_MEMORY = 128, SLACK = FD_PANEL };
+
+/* ---- creation ---- */
+
+static fd_status check(const fd_network *network, const fd_train_spec *s, size_t n, size_t n_train, fd_error *err) {
+    if (s->batch < 1) return fd_fail(err, FD_ERR_CONFIG, "training: batch is %d, must be at least 1", s->batch);
+    if (s->updates < 1) return fd_fail(err, FD_ERR_CONFIG, "training: updates is %ld, must be at least 1", s->updates);
+    if (!(s->max_rate > 0) || !isfinite(s->max_rate))
+        return fd_fail(err, FD_ERR_CONFIG, "training: max_rate is %g, must be positive", s->max_rate);
+    if (!(s->warmup >= 0 && s->warmup <= 1))
+        return fd_fail(err, FD_ERR_CONFIG, "training: warmup is %g, must be in [0, 1]", s->warmup);
+    if (!(s->div > 0) || !(s->final_div > 0))
+        return fd_fail(err, FD_ERR_CONFIG, "training: div and final_div are %g and %g, must be positive", s->div, s->final_div);
+    if (!(s->beta1_min >= 0 && s->beta1_min < 1 && s->beta1_max >= 0 && s->beta1_max < 1 && s->beta2 >= 0 && s->beta2 < 1))
+        return fd_fail(err, FD_ERR_CONFIG, "training: beta1 and beta2 must be in [0, 1)");
+    if (!(s->epsilon > 0)) return fd_fail(err, FD_ERR_CONFIG, "training: epsilon is %g, must be positive", s->epsilon);
+    if (!(s->label_drop >= 0 && s->label_drop <= 1))
+        return fd_fail(err, FD_ERR_CONFIG, "training: label_drop is %g, must be in [0, 1]", s->label_drop);
+    if (!(s->ema_decay >= 0 && s->ema_decay < 1))
+        return fd_fail(err, FD_ERR_CONFIG, "training: ema_decay is %g, must be in [0, 1)", s->ema_decay);
+    if (s->frozen_layers < 0 || s->frozen_layers > network->spec.n_hidden)
+        return fd_fail(err, FD_ERR_CONFIG, "training: frozen_layers is %d, must be 0..%d (the output layer always trains)",
+                       s->frozen_layers, network->spec.n_hidden);
+    if (n_train == 0) return fd_fail(err, FD_ERR_EMPTY, "training: no training pairs");
+    if (n_train > n || n_train > UINT32_MAX)
+        return fd_fail(err, FD_ERR_CONFIG, "training: %zu training pairs of %zu", n_train, n);
+    return FD_OK;
+}
+
+static fd_status check_finite(const char *what, const float *x, size_t rows, int columns, fd_error *err) {
+    for (size_t i = 0; i < rows * (size_t)columns; i++)
+        if (!isfinite(x[i]))
+            return fd_fail(err, FD_ERR_VALUE, "training: %s is not finite in row %zu, column %zu", what,
+                           i / (size_t)columns, i % (size_t)columns);
+    return FD_OK;
+}
+
+/* Zeroed memory that lives as long as the trainer; NULL once anything failed. */
+static void *take(fd_trainer *tr, size_t count, size_t size) {
+    size_t bytes = (count * size + ALIGN - 1) / ALIGN * ALIGN + ALIGN;
+    void *p = tr->n_memory < MAX_MEMORY ? aligned_alloc(ALIGN, bytes) : NULL;
+    if (!p) {
+        tr->n_memory = MAX_MEMORY; /* the next ones fail as well, and create() sees it */
+        return NULL;
+    }
+    memset(p, 0, bytes);
+    tr->memory[tr->n_memory++] = p;
+    return p;
+}
+
+static void lay_out(fd_trainer *tr) {
+    size_t padded_batch = (size_t)FD_PANEL_UP(tr->spec.batch);
+    for (int i = 0; i < tr->n_layers; i++) {
+        fd_layer *l = &tr->layers[i];
+        l->n_before = i ? tr->net.widths[i - 1] : tr->net.dim;
+        l->n_in = l->n_before + tr->net.n_labels + 2;
+        l->n_out = i < tr->net.n_hidden ? tr->net.widths[i] : tr->net.dim;
+        l->act = i < tr->net.n_hidden ? tr->net.activations[i] : FD_IDENTITY;
+        l->weight = tr->n_weights;
+        l->w_row = (l->n_in + 15) / 16 * 16;
+        tr->n_weights += (size_t)l->n_out * (size_t)l->w_row;
+        /* 16 more where the stride would be a power of two, which maps all rows to a few cache sets */
+        l->input_row = FD_PANEL_UP(l->n_in);
+        l->delta_row = FD_PANEL_UP(l->n_out) + 16;
+        l->input = take(tr, padded_batch * (size_t)l->input_row, sizeof(float));
+        l->delta = take(tr, padded_batch * (size_t)l->delta_row, sizeof(float));
+        if (l->act == FD_SILU) l->before_act = take(tr, padded_batch * (size_t)l->delta_row, sizeof(float));
+        if (i >= tr->spec.frozen_layers) tr->n_blocks += (l->n_out + FD_BLOCK_ROWS - 1) / FD_BLOCK_ROWS;
+    }
+    tr->blocks = take(tr, (size_t)tr->n_blocks, sizeof *tr->blocks);
+    if (!tr->blocks) return;
+    int b = 0;
+    for (int i = tr->spec.frozen_layers; i < tr->n_layers; i++)
+        for (int row = 0, n = tr->layers[i].n_out; row < n; row += FD_BLOCK_ROWS)
+            tr->blocks[b++] = (fd_block){i, row, n - row < FD_BLOCK_ROWS ? n - row : FD_BLOCK_ROWS};
+}
+
+static void make_workers(fd_trainer *tr) {
+    int dim = tr->net.dim, nl = tr->net.n_labels;
+    size_t features = 0, row = 0;
+    for (int i = 0; i < tr->n_layers; i++) {
+        const fd_layer *l = &tr->layers[i];
+        if ((size_t)l->n_in > features) features = (size_t)l->n_in;
+        if ((size_t)l->n_out > features) features = (size_t)l->n_out;
+        if ((size_t)l->input_row > row) row = (size_t)l->input_row;
+    }
+    size_t sizes[] = {features * FD_SHARD, features * FD_SHARD, (size_t)(nl + 2) * FD_SHARD, features * FD_SHARD,
+                      FD_BLOCK_ROWS * row, (size_t)dim * FD_SHARD, (size_t)nl * FD_SHARD, FD_SHARD,
+                      (size_t)dim * FD_SHARD};
+    size_t total = 0;
+    for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) total += sizes[i] = (sizes[i] + 31) / 32 * 32;
+    tr->n_workers = omp_get_max_threads() > omp_get_num_procs() ? omp_get_max_threads() : omp_get_num_procs();
+    tr->workers = take(tr, (size_t)tr->n_workers, sizeof *tr->workers);
+    float *at = take(tr, (size_t)tr->n_workers * total, sizeof(float));
+    if (!tr->workers || !at) return;
+    for (int i = 0; i < tr->n_workers; i++) {
+        fd_worker *w = &tr->workers[i];
+        float **parts[] = {&w->from, &w->to, &w->condition, &w->before_act, &w->gradient, &w->x, &w->labels, &w->time,
+                           &w->noise};
+        for (size_t p = 0; p < sizeof parts / sizeof *parts; p++) {
+            *parts[p] = at;
+            at += sizes[p];
+        }
+    }
+}
+
+static void make_state(fd_trainer *tr) {
+    size_t batch = (size_t)FD_PANEL_UP(tr->spec.batch), dim = (size_t)tr->net.dim, nl = (size_t)tr->net.n_labels;
+    /* The last panel of backward's operand reads a little past its row. */
+    tr->w = take(tr, tr->n_weights + SLACK, sizeof(float));
+    tr->m = take(tr, tr->n_weights, sizeof(float));
+    tr->v = take(tr, tr->n_weights, sizeof(float));
+    if (tr->spec.ema_decay > 0) tr->ema = take(tr, tr->n_weights + SLACK, sizeof(float));
+    tr->signal = take(tr, (size_t)tr->steps + 1, sizeof(double));
+    tr->spread = take(tr, (size_t)tr->steps + 1, sizeof(double));
+    tr->order = take(tr, tr->n_train, sizeof *tr->order);
+    tr->pairs = take(tr, batch, sizeof *tr->pairs);
+    tr->x = take(tr, batch * dim, sizeof(float));
+    tr->noise = take(tr, batch * dim, sizeof(float));
+    tr->batch_labels = take(tr, batch * nl, sizeof(float));
+    tr->time = take(tr, batch, sizeof(float));
+    tr->row_loss = take(tr, batch, sizeof(double));
+    tr->shard_loss = take(tr, (tr->n - tr->n_train) / FD_SHARD + 1, sizeof(double));
+}
+
+/* Canonical weights of one layer to or from the trainer's matrix. */
+static void copy_layer(const fd_trainer *tr, int layer, float *matrix, float *canonical, bool into_matrix) {
+    const fd_layer *l = &tr->layers[layer];
+    int n_in, n_out;
+    size_t weight, bias;
+    fd_network_layer(&tr->net, layer, &n_in, &n_out, &weight, &bias);
+    for (int i = 0; i < n_out; i++) {
+        float *row = matrix + l->weight + i * l->w_row;
+        float *w = canonical + weight + (size_t)i * (size_t)n_in, *b = canonical + bias + i;
+        if (into_matrix) {
+            memcpy(row, w, (size_t)n_in * sizeof *w);
+            row[n_in] = *b;
+        } else {
+            memcpy(w, row, (size_t)n_in * sizeof *w);
+            *b = row[n_in];
+        }
+    }
+}
+
+static void fill(fd_trainer *tr, const fd_network *network, const fd_schedule *schedule) {
+    for (int i = 0; i < tr->n_layers; i++) copy_layer(tr, i, tr->w, network->weights, true);
+    if (tr->ema) memcpy(tr->ema, tr->w, tr->n_weights * sizeof(float));
+    for (int t = 0; t <= tr->steps; t++) {
+        tr->signal[t] = sqrt(schedule->alpha_bar[t]);
+        tr->spread[t] = sqrt(1 - schedule->alpha_bar[t]);
+    }
+    tr->epoch = UINT64_MAX; /* no permutation yet */
+}
+
+fd_status fd_trainer_create(const fd_network *network, const fd_schedule *schedule, const fd_train_spec *spec,
+                            size_t n, size_t n_train, const float *x, const float *labels, uint64_t seed,
+                            fd_trainer **trainer, fd_error *err) {
+    *trainer = NULL;
+    fd_status status = check(network, spec, n, n_train, err);
+    if (status == FD_OK) status = check_finite("x", x, n, network->spec.dim, err);
+    if (status == FD_OK && network->spec.n_labels)
+        status = check_finite("label", labels, n, network->spec.n_labels, err);
+    if (status == FD_OK) status = check_finite("initial weight", network->weights, network->n_weights, 1, err);
+    if (status != FD_OK) return status;
+    fd_trainer *tr = calloc(1, sizeof *tr);
+    if (tr) tr->memory = calloc(MAX_MEMORY, sizeof *tr->memory);
+    if (!tr || !tr->memory) {
+        free(tr);
+        return fd_fail(err, FD_ERR_MEMORY, "training: out of memory");
+    }
+    tr->net = network->spec;
+    tr->spec = *spec;
+    tr->kernels = fd_kernels_get();
+    tr->steps = schedule->spec.steps;
+    tr->seed = seed;
+    tr->n = n;
+    tr->n_train = n_train;
+    tr->data = x;
+    tr->labels = labels;
+    tr->n_layers = network->spec.n_hidden + 1;
+    lay_out(tr);
+    make_workers(tr);
+    make_state(tr);
+    if (tr->n_memory == MAX_MEMORY) {
+        fd_trainer_free(tr);
+        return fd_fail(err, FD_ERR_MEMORY, "training: out of memory");
+    }
+    fill(tr, network, schedule);
+    *trainer = tr;
+    return FD_OK;
+}
+
+void fd_trainer_free(fd_trainer *tr) {
+    if (!tr) return;
+    for (int i = 0; i < MAX_MEMORY; i++) free(tr->memory[i]);
+    free(tr->memory);
+    free(tr);
+}
+
+/* ---- batches ---- */
+
+/* Fisher-Yates from the epoch's own stream. */
+static void shuffle(fd_trainer *tr, uint64_t epoch) {
+    fd_rng rng;
+    fd_rng_start(&rng, tr->seed, FD_STREAM_SHUFFLE, epoch, 0);
+    for (size_t i = 0; i < tr->n_train; i++) tr->order[i] = (uint32_t)i;
+    for (size_t i = tr->n_train - 1; i > 0; i--) {
+        size_t j = fd_rng_below(&rng, i + 1);
+        uint32_t swap = tr->order[i];
+        tr->order[i] = tr->order[j];
+        tr->order[j] = swap;
+    }
+    tr->epoch = epoch;
+}
+
+/* Pairs of this update. Position p of the endless sequence is pair p mod n_train of epoch p / n_train, so a batch may
+ * straddle epochs and no pair is left out. */
+static void choose_pairs(fd_trainer *tr) {
+    uint64_t position = (uint64_t)tr->done * (uint64_t)tr->spec.batch;
+    for (int i = 0; i < tr->spec.batch; i++, position++) {
+        if (position / tr->n_train != tr->epoch) shuffle(tr, position / tr->n_train);
+        tr->pairs[i] = tr->order[position % tr->n_train];
+    }
+}
+
+/* x_t = sqrt(abar_t) x_0 + sqrt(1 - abar_t) noise */
+static void add_noise(const fd_trainer *tr, size_t pair, int t, const float *noise, float *x) {
+    const float *x0 = tr->data + pair * (size_t)tr->net.dim;
+    float signal = (float)tr->signal[t], spread = (float)tr->spread[t];
+    for (int j = 0; j < tr->net.dim; j++) x[j] = signal * x0[j] + spread * noise[j];
+}
+
+/* Rows first..first+rows of the trainer's own batch. */
+static void make_rows(fd_trainer *tr, int rows, int first) {
+    size_t dim = (size_t)tr->net.dim, nl = (size_t)tr->net.n_labels;
+    uint32_t key[2];
+    fd_rng_key(tr->seed, FD_STREAM_TRAIN_NOISE, key);
+    tr->kernels->normals(key, (uint64_t)tr->done * (uint64_t)tr->spec.batch + (uint64_t)first, 0, rows, tr->net.dim,
+                         tr->noise + (size_t)first * dim, tr->net.dim);
+    for (int i = first; i < first + rows; i++) {
+        fd_rng rng;
+        fd_rng_start(&rng, tr->seed, FD_STREAM_TRAIN, (uint64_t)tr->done, (uint32_t)i);
+        int t = 1 + (int)fd_rng_below(&rng, (uint64_t)tr->steps);
+        bool drop = fd_rng_uniform(&rng) < tr->spec.label_drop;
+        float *label = tr->batch_labels + (size_t)i * nl;
+        if (drop) memset(label, 0, nl * sizeof *label);
+        else if (nl) memcpy(label, tr->labels + tr->pairs[i] * nl, nl * sizeof *label);
+        tr->time[i] = (float)((double)t / tr->steps);
+        add_noise(tr, tr->pairs[i], t, tr->noise + (size_t)i * dim, tr->x + (size_t)i * dim);
+    }
+}
+
+static fd_batch rows_from(const fd_trainer *tr, const fd_batch *b, int first) {
+    ptrdiff_t dim = tr->net.dim, nl = tr->net.n_labels;
+    return (fd_batch){b->x + first * dim, b->labels + first * nl, b->time + first, b->noise + first * dim};
+}
+
+/* ---- the update ---- */
+
+static int threads(const fd_trainer *tr) {
+    int n = omp_get_max_threads();
+    return n < tr->n_workers ? n : tr->n_workers;
+}
+
+static fd_adam adam_of_update(const fd_trainer *tr) {
+    double rate, beta1, count = (double)(tr->done + 1);
+    fd_one_cycle(&tr->spec, tr->done, &rate, &beta1);
+    /* PyTorch corrects with the present beta1 to the power of the count, though beta1 was another before. */
+    return (fd_adam){.beta1 = (float)beta1,
+                     .beta2 = (float)tr->spec.beta2,
+                     .step = (float)(rate / (1 - pow(beta1, count))),
+                     .inv_sqrt_correction2 = (float)(1 / sqrt(1 - pow(tr->spec.beta2, count))),
+                     .eps = (float)tr->spec.epsilon,
+                     .ema_decay = (float)tr->spec.ema_decay};
+}
+
+/* With own, the batch is still to be made, by the threads that use it. */
+static double update(fd_trainer *tr, const fd_batch *batch, bool own) {
+    fd_adam adam = adam_of_update(tr);
+    int size = tr->spec.batch, shards = (size + FD_SHARD - 1) / FD_SHARD;
+#pragma omp parallel num_threads(threads(tr))
+    {
+        fd_worker *worker = &tr->workers[omp_get_thread_num()];
+#pragma omp for schedule(static)
+        for (int s = 0; s < shards; s++) {
+            int first = s * FD_SHARD, rows = size - first < FD_SHARD ? size - first : FD_SHARD;
+            if (own) make_rows(tr, rows, first);
+            fd_batch shard = rows_from(tr, batch, first);
+            fd_pass_shard(tr, worker, &shard, rows, first);
+        }
+#pragma omp for schedule(dynamic, 2)
+        for (int b = 0; b < tr->n_blocks; b++) fd_pass_block(tr, worker, &tr->blocks[b], &adam);
+    }
+    double loss = 0;
+    for (int i = 0; i < size; i++) loss += tr->row_loss[i];
+    tr->done++;
+    return loss / size;
+}
+
+double fd_trainer_step(fd_trainer *tr) {
+    fd_batch own = {tr->x, tr->batch_labels, tr->time, tr->noise};
+    choose_pairs(tr);
+    return update(tr, &own, true);
+}
+
+double fd_trainer_step_batch(fd_trainer *tr, const float *x_t, const float *labels, const float *time,
+                             const float *noise) {
+    fd_batch given = {x_t, labels, time, noise};
+    return update(tr, &given, false);
+}
+
+long fd_trainer_updates_done(const fd_trainer *tr) { return tr->done; }
+
+/* Sum of the losses of validation rows first..first+rows (counted from the first validation row). */
+static double validate_shard(const fd_trainer *tr, const float *weights, fd_worker *w, int rows, size_t first) {
+    int dim = tr->net.dim;
+    size_t nl = (size_t)tr->net.n_labels;
+    uint32_t key[2];
+    fd_rng_key(tr->seed, FD_STREAM_VALIDATE_NOISE, key);
+    tr->kernels->normals(key, first, 0, rows, dim, w->noise, dim);
+    for (int i = 0; i < rows; i++) {
+        size_t row = first + (size_t)i, pair = tr->n_train + row;
+        fd_rng rng;
+        fd_rng_start(&rng, tr->seed, FD_STREAM_VALIDATE, row, 0);
+        int t = 1 + (int)fd_rng_below(&rng, (uint64_t)tr->steps);
+        w->time[i] = (float)((double)t / tr->steps);
+        if (nl) memcpy(w->labels + (size_t)i * nl, tr->labels + pair * nl, nl * sizeof(float));
+        add_noise(tr, pair, t, w->noise + i * dim, w->x + i * dim);
+    }
+    fd_batch batch = {w->x, w->labels, w->time, w->noise};
+    const float *eps = fd_pass_forward(tr, weights, w, &batch, rows, -1);
+    double loss = 0;
+    for (int i = 0; i < rows; i++)
+        for (int j = 0; j < dim; j++) {
+            double difference = (double)eps[j * FD_SHARD + i] - w->noise[i * dim + j];
+            loss += difference * difference / dim;
+        }
+    return loss;
+}
+
+double fd_trainer_validate(fd_trainer *tr, bool ema, size_t max_rows) {
+    size_t rows = tr->n - tr->n_train;
+    if (rows > max_rows) rows = max_rows;
+    if (rows == 0) return NAN;
+    const float *weights = ema && tr->ema ? tr->ema : tr->w;
+    long shards = (long)((rows + FD_SHARD - 1) / FD_SHARD);
+#pragma omp parallel for schedule(static) num_threads(threads(tr))
+    for (long s = 0; s < shards; s++) {
+        size_t first = (size_t)s * FD_SHARD;
+        int count = rows - first < FD_SHARD ? (int)(rows - first) : FD_SHARD;
+        tr->shard_loss[s] = validate_shard(tr, weights, &tr->workers[omp_get_thread_num()], count, first);
+    }
+    double loss = 0;
+    for (long s = 0; s < shards; s++) loss += tr->shard_loss[s];
+    return loss / (double)rows;
+}
+
+void fd_trainer_weights(const fd_trainer *tr, bool ema, float *weights) {
+    float *from = ema && tr->ema ? tr->ema : tr->w;
+    for (int i = 0; i < tr->n_layers; i++) copy_layer(tr, i, from, weights, false);
+}

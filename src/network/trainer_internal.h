@@ -1,0 +1,91 @@
+/* Inside of the trainer, shared by trainer.c (state, batches, the update) and trainer_pass.c (forward, backward,
+ * gradient).
+ *
+ * Layouts. Weights of a layer are one matrix W (n_out, w_row) with columns [h, L, t, 1, padding]: label, time and bias
+ * are inputs like any other, and the whole network with Adam's moments is contiguous. Activations exist twice:
+ *   feature-major  (n_in, 32 samples)   in a thread's own buffers, as operand B of the forward product W u
+ *   sample-major   (batch, row)         for the whole batch, as operands of the backward products
+ * so that no weight is ever transposed or repacked; only the activations are, and they are a quarter of the weights.
+ *
+ * An update: shards of 32 samples run forward and backward on their own; then blocks of weight rows are given their
+ * gradient (a sum over the whole batch in order) and their Adam step at once, while the gradient is in cache. Every
+ * number is made by one chain of operations whatever the number of threads. */
+#ifndef FD_TRAINER_INTERNAL_H
+#define FD_TRAINER_INTERNAL_H
+
+#include "flavordiff/trainer.h"
+#include "kernels/kernels.h"
+
+enum { FD_SHARD = FD_PANEL, FD_BLOCK_ROWS = 12 };
+
+typedef struct fd_layer {
+    int n_before, n_in, n_out; /* n_in = n_before + n_labels + 2: label, time and the constant 1 */
+    fd_activation act;
+    size_t weight;             /* offset of W in w, m, v, ema */
+    ptrdiff_t w_row;
+    float *input;              /* u (batch, input_row), padding zero */
+    ptrdiff_t input_row;
+    float *before_act;         /* z of the layer (batch, delta_row), SiLU only: its slope is a function of z */
+    float *delta;              /* dE/dz (batch, delta_row) */
+    ptrdiff_t delta_row;
+} fd_layer;
+
+/* A block of rows of one layer's weights: the unit of work of the second half of an update. */
+typedef struct fd_block {
+    int layer, row, rows;
+} fd_block;
+
+/* What a batch is: noised x, label (zeros when dropped), t/T and the noise to be found. */
+typedef struct fd_batch {
+    const float *x, *labels, *time, *noise;
+} fd_batch;
+
+/* A thread's own. */
+typedef struct fd_worker {
+    float *from, *to;  /* feature-major activations */
+    float *condition;  /* (n_labels + 2, 32): label, time and 1, feature-major */
+    float *before_act; /* (widest, 32) */
+    float *gradient;   /* (FD_BLOCK_ROWS, longest row of weights) */
+    float *x, *labels, *time, *noise; /* one shard of a validation batch */
+} fd_worker;
+
+struct fd_trainer {
+    fd_network_spec net;
+    fd_train_spec spec;
+    const fd_kernels *kernels;
+    double *signal, *spread; /* [0..T] sqrt(abar_t), sqrt(1 - abar_t) */
+    int steps;
+    uint64_t seed;
+    size_t n, n_train;
+    const float *data, *labels;
+    long done;
+
+    int n_layers;
+    fd_layer layers[FD_MAX_HIDDEN + 1];
+    size_t n_weights;
+    float *w, *m, *v, *ema; /* ema is NULL when ema_decay is 0: nothing to average */
+    int n_blocks;
+    fd_block *blocks;
+
+    uint32_t *order;        /* the epoch's permutation of the training rows */
+    uint64_t epoch;
+    size_t *pairs;          /* (batch) rows of this update's pairs */
+    float *x, *batch_labels, *time, *noise; /* the batch the trainer makes itself */
+    double *row_loss;       /* (batch) */
+    double *shard_loss;     /* of the validation rows */
+    int n_workers;
+    fd_worker *workers;
+    void **memory;          /* everything allocated, freed together */
+    int n_memory;
+};
+
+/* Forward pass of `rows` samples (1..32). With `first` >= 0 the activations are also kept for backward at batch rows
+ * first.. . Leaves the predictions feature-major, (dim, 32), in the returned buffer of the worker. */
+const float *fd_pass_forward(const fd_trainer *trainer, const float *weights, fd_worker *worker, const fd_batch *batch,
+                             int rows, int first);
+/* Forward and backward of batch rows first..first+rows: fills row_loss and every layer's delta. */
+void fd_pass_shard(fd_trainer *trainer, fd_worker *worker, const fd_batch *batch, int rows, int first);
+/* Gradient of one block of weight rows, summed over the batch, and its Adam step. */
+void fd_pass_block(fd_trainer *trainer, fd_worker *worker, const fd_block *block, const fd_adam *adam);
+
+#endif
