@@ -1,0 +1,364 @@
+/* analyse: what the solutions of a sample file predict (section 3 of the paper).
+ *
+ * The stored flags pick the rows; parameters are then run through the model once more, with the Majorana phases of the
+ * factorisation and with the paper's, so that every number in the folder comes from one place. */
+#include "stages/analyse.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "inference/stats.h"
+#include "stages/common.h"
+#include "stages/text.h"
+
+const char *const fd_paper_columns[FD_PAPER_COLUMNS] = {"alpha21_rad", "alpha31_rad", "eta_rad", "mbb_eV"};
+
+enum { BLOCK = 16384 };
+
+/* ---- small things shared with plot and report ------------------------------------------------------------- */
+
+char *fd_path(const char *folder, const char *name) {
+    size_t size = strlen(folder) + strlen(name) + 2;
+    char *path = malloc(size);
+    if (path) snprintf(path, size, "%s/%s", folder, name);
+    return path;
+}
+
+const char *fd_base_name(const char *path) {
+    const char *slash = strrchr(path, '/');
+    return slash ? slash + 1 : path;
+}
+
+fd_status fd_may_write(const fd_run *run, const char *path, fd_error *err) {
+    if (!run->force && access(path, F_OK) == 0)
+        return fd_fail(err, FD_ERR_FILE, "%s exists; --force replaces it", path);
+    return FD_OK;
+}
+
+fd_status fd_named_target(const fd_run *run, const char *name, fd_target *target, char found[256], fd_error *err) {
+    const char *own = run->config ? run->config->target : "";
+    const char *from = own[0] && !fd_target_load(own, target, NULL) && !strcmp(target->name, name) ? own : name;
+    if (found) snprintf(found, 256, "%s", from);
+    return fd_target_load(from, target, err);
+}
+
+int fd_digits(const fd_model *model, const double *theta) {
+    double least = INFINITY, most = 0;
+    for (int i = 0; i < model->n_params; i++) {
+        const char *name = model->params[i].name;
+        if (strncmp(name, "re_Y_", 5) && strncmp(name, "im_Y_", 5)) continue;
+        least = fmin(least, fabs(theta[i]));
+        most = fmax(most, fabs(theta[i]));
+    }
+    if (!(least <= most)) return -1;
+    double digits = round(log10(most / least));
+    return digits < FD_DIGIT_BINS - 1 ? (int)digits : FD_DIGIT_BINS - 1;
+}
+
+/* ---- picking rows ----------------------------------------------------------------------------------------- */
+
+/* Rows taken from the sample file. */
+typedef struct picked {
+    size_t n, room;
+    float *theta; /* (n, n_params) */
+    double *chi2; /* as stored: five observables */
+    uint8_t *flags;
+    uint64_t *row;
+} picked;
+
+static void picked_free(picked *p) {
+    free(p->theta);
+    free(p->chi2);
+    free(p->flags);
+    free(p->row);
+    *p = (picked){0};
+}
+
+static fd_status picked_reserve(picked *p, size_t room, size_t n_params, fd_error *err) {
+    if (room <= p->room) return FD_OK;
+    if (room < 2 * p->room) room = 2 * p->room;
+    float *theta = realloc(p->theta, room * n_params * sizeof *theta);
+    if (theta) p->theta = theta;
+    double *chi2 = realloc(p->chi2, room * sizeof *chi2);
+    if (chi2) p->chi2 = chi2;
+    uint8_t *flags = realloc(p->flags, room * sizeof *flags);
+    if (flags) p->flags = flags;
+    uint64_t *row = realloc(p->row, room * sizeof *row);
+    if (row) p->row = row;
+    if (!theta || !chi2 || !flags || !row) return fd_fail(err, FD_ERR_MEMORY, "out of memory for %zu rows", room);
+    p->room = room;
+    return FD_OK;
+}
+
+static void picked_set(picked *p, size_t at, size_t n_params, const float *theta, double chi2, uint8_t flags,
+                       uint64_t row) {
+    memcpy(p->theta + at * n_params, theta, n_params * sizeof *theta);
+    p->chi2[at] = chi2;
+    p->flags[at] = flags;
+    p->row[at] = row;
+}
+
+/* Keeps the FD_NEAREST smallest chi2: the worst kept row gives way. Rare after the first rows, so a plain search. */
+static void offer_nearest(picked *near, size_t n_params, const float *theta, double chi2, uint8_t flags, uint64_t row) {
+    if (near->n < FD_NEAREST) {
+        picked_set(near, near->n++, n_params, theta, chi2, flags, row);
+        return;
+    }
+    size_t worst = 0;
+    for (size_t i = 1; i < near->n; i++)
+        if (near->chi2[i] > near->chi2[worst]) worst = i;
+    if (chi2 < near->chi2[worst]) picked_set(near, worst, n_params, theta, chi2, flags, row);
+}
+
+/* One block of the file as it is read. */
+typedef struct block {
+    float *theta;
+    double *chi2;
+    uint8_t *flags;
+} block;
+
+static fd_status sort_block(const block *b, uint64_t first, size_t n, size_t n_params, picked *solutions, picked *near,
+                            size_t *finite, fd_error *err) {
+    double limit = INFINITY; /* nothing beyond the worst kept row need be looked at */
+    fd_status status = picked_reserve(solutions, solutions->n + n, n_params, err);
+    if (status) return status;
+    for (size_t i = 0; i < n; i++) {
+        const float *theta = b->theta + i * n_params;
+        if (!(b->flags[i] & FD_FINITE)) continue;
+        ++*finite;
+        if (b->flags[i] & FD_LABELS) {
+            picked_set(solutions, solutions->n++, n_params, theta, b->chi2[i], b->flags[i], first + i);
+        } else if (b->chi2[i] < limit) {
+            offer_nearest(near, n_params, theta, b->chi2[i], b->flags[i], first + i);
+            if (near->n == FD_NEAREST) {
+                limit = 0;
+                for (size_t k = 0; k < near->n; k++) limit = fmax(limit, near->chi2[k]);
+            }
+        }
+    }
+    return FD_OK;
+}
+
+static fd_status pick(const fd_run *run, fd_sample_reader *reader, uint64_t rows, size_t n_params, picked *solutions,
+                      picked *near, size_t *finite, fd_error *err) {
+    fd_ticker ticker = {.run = run, .stage = "analyse"};
+    block b = {malloc(BLOCK * n_params * sizeof(float)), malloc(BLOCK * sizeof(double)), malloc(BLOCK)};
+    fd_status status = FD_OK;
+    if (!b.theta || !b.chi2 || !b.flags) status = fd_fail(err, FD_ERR_MEMORY, "out of memory for a block of rows");
+    if (!status) status = picked_reserve(near, FD_NEAREST, n_params, err);
+    for (uint64_t first = 0; !status && first < rows; first += BLOCK) {
+        size_t n = rows - first < BLOCK ? (size_t)(rows - first) : BLOCK;
+        if ((status = fd_samples_read(reader, first, n, b.theta, NULL, b.chi2, b.flags, err))) break;
+        if ((status = sort_block(&b, first, n, n_params, solutions, near, finite, err))) break;
+        status = fd_tick(&ticker, first + n, rows, NULL, "reading", err);
+    }
+    free(b.theta);
+    free(b.chi2);
+    free(b.flags);
+    return status;
+}
+
+/* ---- tables ----------------------------------------------------------------------------------------------- */
+
+/* The two readings of the Majorana phases, and the judge. */
+typedef struct views {
+    fd_model *model, *paper;
+    fd_judge *judge;
+    fd_target target;
+    char target_file[256];
+} views;
+
+static void views_free(views *v) {
+    fd_judge_free(v->judge);
+    fd_model_free(v->model);
+    fd_model_free(v->paper);
+}
+
+static fd_status views_create(const fd_run *run, const fd_sample_info *info, views *v, fd_error *err) {
+    fd_model_options options = info->model;
+    fd_status status = fd_named_target(run, info->target, &v->target, v->target_file, err);
+    options.phases = FD_PHASES_TAKAGI;
+    if (!status) status = fd_model_create(&options, &v->model, err);
+    options.phases = FD_PHASES_PAPER;
+    if (!status) status = fd_model_create(&options, &v->paper, err);
+    if (!status) status = fd_judge_create(v->model, &v->target, &v->judge, err);
+    return status;
+}
+
+static const char *const extra_columns[] = {"chi2_five", "chi2_mass", "chi2_mixing", "chi2_all", "digits",
+                                            "in_prior",  "solution",  "flags",       "row"};
+enum { EXTRA = sizeof extra_columns / sizeof *extra_columns };
+
+/* Parameters, observables, the same with the paper's phases where that matters, verdict, row in the sample file. */
+static fd_status table_create(const fd_model *model, fd_table *table, fd_error *err) {
+    const char *names[FD_MAX_PARAMS + FD_MAX_OBSERVABLES + FD_PAPER_COLUMNS + EXTRA];
+    char paper[FD_PAPER_COLUMNS][FD_TABLE_NAME];
+    size_t n = 0;
+    for (int i = 0; i < model->n_params; i++) names[n++] = model->params[i].name;
+    for (int i = 0; i < model->n_observables; i++) names[n++] = model->observables[i].name;
+    for (int i = 0; i < FD_PAPER_COLUMNS; i++) {
+        snprintf(paper[i], sizeof paper[i], "%s" FD_PAPER_SUFFIX, fd_paper_columns[i]);
+        names[n++] = paper[i];
+    }
+    for (int i = 0; i < EXTRA; i++) names[n++] = extra_columns[i];
+    return fd_table_create(n, names, table, err);
+}
+
+/* One row; observables (n_observables) is filled too. Returns today's flags. */
+static uint8_t fill_row(const views *v, const float *stored, uint64_t file_row, double *out, double *observables) {
+    double theta[FD_MAX_PARAMS] = {0}, paper[FD_MAX_OBSERVABLES];
+    fd_chi2 chi2 = {0};
+    int n_params = v->model->n_params, n_observables = v->model->n_observables;
+    for (int i = 0; i < n_params; i++) theta[i] = stored[i];
+    v->model->forward(v->model, 1, theta, NULL, observables);
+    v->paper->forward(v->paper, 1, theta, NULL, paper);
+    uint8_t flags = fd_judge_point(v->judge, theta, observables, &chi2);
+    for (int i = 0; i < n_params; i++) *out++ = theta[i];
+    for (int i = 0; i < n_observables; i++) *out++ = observables[i];
+    for (int i = 0; i < FD_PAPER_COLUMNS; i++) {
+        int at = fd_model_observable(v->paper, fd_paper_columns[i]);
+        *out++ = at < 0 ? NAN : paper[at];
+    }
+    const double extra[EXTRA] = {chi2.five,
+                                 chi2.mass,
+                                 chi2.mixing,
+                                 chi2.all,
+                                 fd_digits(v->model, theta),
+                                 (flags & FD_IN_PRIOR) != 0,
+                                 (flags & FD_LABELS) != 0,
+                                 flags,
+                                 (double)file_row};
+    memcpy(out, extra, sizeof extra);
+    return flags;
+}
+
+static fd_status fill_table(const views *v, const picked *p, fd_table *table, double *observables, size_t *differ,
+                            fd_error *err) {
+    size_t n_params = (size_t)v->model->n_params, n_observables = (size_t)v->model->n_observables;
+    for (size_t i = 0; i < p->n; i++) {
+        double *row = fd_table_row(table);
+        if (!row) return fd_fail(err, FD_ERR_MEMORY, "out of memory for a table of %zu rows", p->n);
+        uint8_t flags = fill_row(v, p->theta + i * n_params, p->row[i], row, observables + i * n_observables);
+        *differ += flags != p->flags[i];
+    }
+    return FD_OK;
+}
+
+/* Nearest rows from the best on. Few of them: insertion. */
+static void order_nearest(picked *near, size_t n_params) {
+    float theta[FD_MAX_PARAMS];
+    for (size_t i = 1; i < near->n; i++)
+        for (size_t j = i; j > 0 && near->chi2[j] < near->chi2[j - 1]; j--) {
+            double chi2 = near->chi2[j - 1];
+            uint8_t flags = near->flags[j - 1];
+            uint64_t row = near->row[j - 1];
+            memcpy(theta, near->theta + (j - 1) * n_params, n_params * sizeof *theta);
+            picked_set(near, j - 1, n_params, near->theta + j * n_params, near->chi2[j], near->flags[j], near->row[j]);
+            picked_set(near, j, n_params, theta, chi2, flags, row);
+        }
+}
+
+/* ---- the stage -------------------------------------------------------------------------------------------- */
+
+static fd_status write_analysis(const fd_run *run, const char *samples, const char *path, const views *v,
+                                const fd_sample_info *info, const picked *solutions, const double *observables,
+                                fd_error *err) {
+    char parents[4600], *config_text = NULL;
+    const char *const parent_paths[] = {samples, NULL};
+    fd_provenance provenance;
+    fd_status status =
+        fd_stage_provenance(run, "analyse", parent_paths, parents, sizeof parents, &config_text, &provenance, err);
+    if (!status)
+        status = fd_analysis_write(path, run->force, v->model, info, &provenance, solutions->n, solutions->theta,
+                                   observables, solutions->chi2, solutions->flags, err);
+    free(config_text);
+    return status;
+}
+
+/* Everything in the folder. */
+static fd_status write_folder(const fd_run *run, const char *samples, const char *folder, const views *v,
+                              const fd_sample_info *info, const picked *solutions, picked *near, fd_error *err) {
+    fd_table table = {0}, near_table = {0};
+    bool few = solutions->n < FD_FEW_SOLUTIONS;
+    size_t most = solutions->n > near->n ? solutions->n : near->n, differ = 0;
+    double *observables = malloc((most + 1) * (size_t)v->model->n_observables * sizeof *observables);
+    char *csv = fd_path(folder, "solutions.csv"), *near_csv = fd_path(folder, "nearest.csv");
+    char *h5 = fd_path(folder, "analysis.h5"), *json = fd_path(folder, "summary.json");
+    fd_status status = FD_OK;
+    if (!observables || !csv || !near_csv || !h5 || !json) status = fd_fail(err, FD_ERR_MEMORY, "out of memory");
+    if (!status) status = fd_may_write(run, json, err);
+    if (!status) status = fd_make_folder(folder, err);
+    if (!status) unlink(json); /* written last: a folder with a summary is whole */
+    if (!status) status = table_create(v->model, &near_table, err);
+    if (!status && few) {
+        order_nearest(near, (size_t)v->model->n_params);
+        status = fill_table(v, near, &near_table, observables, &differ, err);
+        if (!status) status = fd_table_write(&near_table, near_csv, err);
+    }
+    if (!status && !few) unlink(near_csv); /* of an earlier run with --force: it would be drawn */
+    if (!status) status = table_create(v->model, &table, err);
+    if (!status) status = fill_table(v, solutions, &table, observables, &differ, err);
+    if (!status) status = fd_table_write(&table, csv, err);
+    if (!status) status = write_analysis(run, samples, h5, v, info, solutions, observables, err);
+    if (!status && differ)
+        fd_say(run,
+               "analyse: %zu picked rows have other flags today than when they were made; the target set may have been "
+               "edited",
+               differ);
+    if (!status) {
+        fd_findings findings = {.info = info,
+                                .samples_path = samples,
+                                .target_file = v->target_file,
+                                .target = &v->target,
+                                .model = v->model,
+                                .solutions = &table,
+                                .nearest = few ? &near_table : NULL,
+                                .in_file = info->n,
+                                .differ = differ,
+                                .seed = run->config ? run->config->seed : info->seed};
+        status = fd_summary_write(json, &findings, err);
+    }
+    fd_table_free(&table);
+    fd_table_free(&near_table);
+    free(observables);
+    free(csv);
+    free(near_csv);
+    free(h5);
+    free(json);
+    return status;
+}
+
+fd_status fd_stage_analyse(const fd_run *run, const char *samples, const char *folder, fd_error *err) {
+    fd_sample_reader *reader = NULL;
+    fd_sample_info info;
+    views v = {0};
+    picked solutions = {0}, near = {0};
+    size_t finite = 0;
+    fd_status status = fd_samples_open(samples, &reader, &info, err);
+    if (status) return status;
+    if ((status = views_create(run, &info, &v, err))) goto cleanup;
+    if ((status = fd_samples_check_model(reader, v.model, err))) goto cleanup;
+    status = pick(run, reader, info.n, (size_t)v.model->n_params, &solutions, &near, &finite, err);
+    if (status) goto cleanup;
+    if (finite == 0) {
+        status = fd_fail(err, FD_ERR_EMPTY,
+                         "%s: no finite row among %llu; keep more rows (sample.keep_chi2_below) or generate more",
+                         samples, (unsigned long long)info.n);
+        goto cleanup;
+    }
+    if ((status = write_folder(run, samples, folder, &v, &info, &solutions, &near, err))) goto cleanup;
+    if (solutions.n < FD_FEW_SOLUTIONS)
+        fd_say(run, "analyse: %zu solutions; the %zu rows nearest by chi2 are in nearest.csv, as what they are",
+               solutions.n, near.n);
+    else
+        fd_say(run, "analyse: %zu solutions", solutions.n);
+cleanup:
+    picked_free(&solutions);
+    picked_free(&near);
+    views_free(&v);
+    fd_samples_close(reader);
+    return status;
+}

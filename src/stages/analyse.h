@@ -1,0 +1,50 @@
+/* What analyse, plot and report share: the analysis folder. */
+#ifndef FLAVORDIFF_STAGES_ANALYSE_H
+#define FLAVORDIFF_STAGES_ANALYSE_H
+
+#include <jansson.h>
+
+#include "flavordiff/stages.h"
+#include "stages/table.h"
+
+/* Fewer solutions than this: figures show the nearest rows too, and say so. FD_NEAREST of them. */
+enum { FD_FEW_SOLUTIONS = 10, FD_NEAREST = 200, FD_DIGIT_BINS = 9, FD_PRIOR_DRAWS = 100000 };
+
+/* Observables that depend on how the Majorana phases are taken: NAME_paper_phases columns of the CSV files. */
+#define FD_PAPER_SUFFIX "_paper_phases"
+enum { FD_PAPER_COLUMNS = 4 };
+extern const char *const fd_paper_columns[FD_PAPER_COLUMNS];
+
+/* folder/name in fresh memory, or NULL. */
+char *fd_path(const char *folder, const char *name);
+/* The last part of a path. */
+const char *fd_base_name(const char *path);
+/* FD_ERR_FILE when path exists and the run may not replace it. */
+fd_status fd_may_write(const fd_run *run, const char *path, fd_error *err);
+
+/* The target set called `name`: the run's own when that is its name, else looked up; *found (fd_config's size, may be
+ * NULL) receives what was loaded. */
+fd_status fd_named_target(const fd_run *run, const char *name, fd_target *target, char found[256], fd_error *err);
+
+/* Digits of hierarchy of the Yukawa couplings of one point: round(log10(max / min)) over the absolute values of all
+ * parameters named re_Y_* and im_Y_*; -1 when there are none, FD_DIGIT_BINS - 1 at most. */
+int fd_digits(const fd_model *model, const double *theta);
+
+/* JSON number, or null where the number is not finite (JSON has no infinity). */
+json_t *fd_json_number(double x);
+/* Reads a JSON file; FD_ERR_FORMAT with file and line. Release with json_decref. */
+fd_status fd_json_load(const char *path, json_t **root, fd_error *err);
+
+/* What analyse knows when it writes summary.json. */
+typedef struct fd_findings {
+    const fd_sample_info *info;
+    const char *samples_path, *target_file;
+    const fd_target *target;
+    const fd_model *model;
+    const fd_table *solutions, *nearest; /* nearest: NULL when not written */
+    size_t in_file, differ;              /* rows read; picked rows whose stored flags are not today's */
+    uint64_t seed;
+} fd_findings;
+fd_status fd_summary_write(const char *path, const fd_findings *findings, fd_error *err);
+
+#endif

@@ -1,0 +1,211 @@
+/* plot: Figures 2-5 of the paper, the two readings of the Majorana phases, and the loss curves. */
+#include "stages/plot.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "stages/analyse.h"
+#include "stages/common.h"
+
+/* ---- points in plot units --------------------------------------------------------------------------------- */
+
+static const double degree = 57.295779513082320877;
+
+/* Column of the analysis -> column of the figures. */
+static const struct {
+    const char *from, *to;
+    double factor;
+} units[] = {
+    {"sum_m_eV", "sum_m_meV", 1e3},
+    {"mnue_eV", "mnue_meV", 1e3},
+    {"mbb_eV", "mbb_meV", 1e3},
+    {"mbb_eV" FD_PAPER_SUFFIX, "mbb_paper_phases_meV", 1e3},
+    {"delta_rad", "delta_deg", degree},
+    {"alpha21_rad", "alpha21_deg", degree},
+    {"alpha31_rad", "alpha31_deg", degree},
+    {"s23sq", "s23sq", 1},
+    {"M1_GeV", "M1_GeV", 1},
+    {"M2_GeV", "M2_GeV", 1},
+    {"M3_GeV", "M3_GeV", 1},
+    {"chi2_five", "chi2", 1},
+};
+enum { UNITS = sizeof units / sizeof *units };
+
+static fd_status add_points(fd_plot *plot, const fd_table *from, bool solutions, size_t keep, fd_rng *rng,
+                            fd_error *err) {
+    size_t left = from->n_rows;
+    int in_prior = fd_table_column(from, "in_prior");
+    for (size_t i = 0; i < from->n_rows; i++, left--) {
+        /* Selection sampling (Knuth, algorithm S): every subset of `keep` rows is as likely as any other. */
+        if (keep < left && fd_rng_uniform(rng) * (double)left >= (double)keep) continue;
+        keep--;
+        double *row = fd_table_row(&plot->points);
+        if (!row) return fd_fail(err, FD_ERR_MEMORY, "out of memory for the points of the figures");
+        int class = !solutions                            ? FD_POINT_NEAREST
+                    : fd_table_at(from, i, in_prior) != 0 ? FD_POINT_INSIDE
+                                                          : FD_POINT_OUTSIDE;
+        for (int j = 0; j < UNITS; j++) {
+            int column = fd_table_column(from, units[j].from);
+            row[j] = column < 0 ? NAN : units[j].factor * fd_table_at(from, i, column);
+        }
+        row[UNITS] = class;
+        plot->drawn[class]++;
+    }
+    return FD_OK;
+}
+
+/* Worst chi2 first, so that the best points are drawn on top; nearest rows below all solutions. */
+static int worst_first(const void *a, const void *b) {
+    const double *x = a, *y = b;
+    bool near_x = x[UNITS] == FD_POINT_NEAREST, near_y = y[UNITS] == FD_POINT_NEAREST;
+    if (near_x != near_y) return near_x ? -1 : 1;
+    return (x[UNITS - 1] < y[UNITS - 1]) - (x[UNITS - 1] > y[UNITS - 1]);
+}
+
+fd_status fd_plot_points(fd_plot *plot, uint64_t seed, fd_error *err) {
+    const char *names[UNITS + 1];
+    fd_rng rng;
+    for (int j = 0; j < UNITS; j++) names[j] = units[j].to;
+    names[UNITS] = "class";
+    fd_status status = fd_table_create(UNITS + 1, names, &plot->points, err);
+    fd_rng_start(&rng, seed, FD_STREAM_PLOT, 0, 0);
+    if (!status) status = add_points(plot, &plot->nearest, false, plot->nearest.n_rows, &rng, err);
+    if (!status) status = add_points(plot, &plot->solutions, true, FD_MOST_POINTS, &rng, err);
+    if (!status && plot->points.n_rows)
+        qsort(plot->points.data, plot->points.n_rows, (UNITS + 1) * sizeof(double), worst_first);
+    return status;
+}
+
+bool fd_plot_range(const fd_plot *plot, const char *column, double *lo, double *hi) {
+    int at = fd_table_column(&plot->points, column);
+    *lo = INFINITY;
+    *hi = 0;
+    for (size_t i = 0; at >= 0 && i < plot->points.n_rows; i++) {
+        double x = fd_table_at(&plot->points, i, at);
+        if (!(x > 0) || !isfinite(x)) continue;
+        *lo = fmin(*lo, x);
+        *hi = fmax(*hi, x);
+    }
+    return *hi > 0;
+}
+
+fd_status fd_plot_csv(const fd_plot *plot, const char *name, size_t n, const char *const *columns, fd_error *err) {
+    fd_table table = {0};
+    char file[64];
+    snprintf(file, sizeof file, "%s.csv", name);
+    char *path = fd_path(plot->folder, file);
+    fd_status status = path ? fd_table_create(n, columns, &table, err) : fd_fail(err, FD_ERR_MEMORY, "out of memory");
+    for (size_t i = 0; !status && i < plot->points.n_rows; i++) {
+        double *row = fd_table_row(&table);
+        if (!row) {
+            status = fd_fail(err, FD_ERR_MEMORY, "%s: out of memory", path);
+            break;
+        }
+        for (size_t j = 0; j < n; j++)
+            row[j] = fd_table_at(&plot->points, i, fd_table_column(&plot->points, columns[j]));
+    }
+    if (!status) status = fd_table_write(&table, path, err);
+    fd_table_free(&table);
+    free(path);
+    return status;
+}
+
+/* ---- the stage -------------------------------------------------------------------------------------------- */
+
+/* The set of the other ordering: the same name with -no and -io exchanged. Missing: no region, and a remark. */
+static void find_other(fd_plot *plot, const char *found) {
+    char name[256];
+    size_t length = strlen(found);
+    snprintf(name, sizeof name, "%s", found);
+    bool normal = plot->target.ordering == FD_ORDERING_NORMAL;
+    for (size_t i = length < sizeof name ? length : 0; i-- > 0;)
+        if (!strncmp(name + i, normal ? "-no" : "-io", 3)) {
+            name[i + 1] = normal ? 'i' : 'n';
+            plot->has_other =
+                !fd_target_load(name, &plot->other, NULL) && plot->other.ordering != plot->target.ordering;
+            break;
+        }
+    if (!plot->has_other)
+        fd_say(plot->run, "plot: no target set of the other ordering beside '%s'; its region is not drawn", found);
+}
+
+static fd_status load(fd_plot *plot, const char *analysis, fd_error *err) {
+    char *solutions = fd_path(analysis, "solutions.csv"), *nearest = fd_path(analysis, "nearest.csv");
+    char *summary = fd_path(analysis, "summary.json"), found[256];
+    json_t *root = NULL;
+    fd_status status = solutions && nearest && summary ? FD_OK : fd_fail(err, FD_ERR_MEMORY, "out of memory");
+    if (!status) status = fd_json_load(summary, &root, err);
+    if (!status) status = fd_table_read(solutions, &plot->solutions, err);
+    if (!status && plot->solutions.n_rows < FD_FEW_SOLUTIONS) status = fd_table_read(nearest, &plot->nearest, err);
+    if (status) goto cleanup;
+    const char *name = json_string_value(json_object_get(json_object_get(root, "target"), "name"));
+    int in_prior = fd_table_column(&plot->solutions, "in_prior");
+    if (!name || in_prior < 0 || fd_table_column(&plot->solutions, "chi2_five") < 0) {
+        status = fd_fail(err, FD_ERR_FORMAT, "%s: not an analysis folder of this version; run analyse again", analysis);
+        goto cleanup;
+    }
+    for (size_t i = 0; i < plot->solutions.n_rows; i++)
+        plot->n_inside += fd_table_at(&plot->solutions, i, in_prior) != 0;
+    plot->generated = json_number_value(json_object_get(json_object_get(root, "samples"), "generated"));
+    if ((status = fd_named_target(plot->run, name, &plot->target, found, err))) goto cleanup;
+    find_other(plot, found);
+cleanup:
+    json_decref(root);
+    free(solutions);
+    free(nearest);
+    free(summary);
+    return status;
+}
+
+static const struct {
+    const char *name;
+    fd_status (*draw)(const fd_plot *, fd_error *);
+    const char *needs[5]; /* columns of the analysis; a model without them has no such figure */
+} figures[] = {
+    {"fig2", fd_plot_heavy, {"M1_GeV", "M2_GeV", "M3_GeV"}},
+    {"fig3", fd_plot_dirac, {"sum_m_eV", "delta_rad", "s23sq"}},
+    {"fig4", fd_plot_phases, {"alpha21_rad", "alpha31_rad"}},
+    {"fig5", fd_plot_mbb, {"sum_m_eV", "mnue_eV", "mbb_eV"}},
+    {"phases", fd_plot_views, {"sum_m_eV", "mbb_eV", "mbb_eV" FD_PAPER_SUFFIX}},
+};
+enum { FIGURES = sizeof figures / sizeof *figures };
+
+static fd_status draw_all(const fd_plot *plot, const char *run_folder, fd_error *err) {
+    fd_ticker ticker = {.run = plot->run, .stage = "plot"};
+    fd_status status = FD_OK;
+    for (int i = 0; i < FIGURES && !status; i++) {
+        bool able = true;
+        for (int j = 0; figures[i].needs[j]; j++)
+            able = able && fd_table_column(&plot->solutions, figures[i].needs[j]) >= 0;
+        if (!able) {
+            fd_say(plot->run, "plot: %s left out, the model has not its observables", figures[i].name);
+            continue;
+        }
+        if ((status = figures[i].draw(plot, err))) fd_error_prefix(err, "%s", figures[i].name);
+        if (!status) status = fd_tick(&ticker, (uint64_t)i + 1, FIGURES + 1, NULL, figures[i].name, err);
+    }
+    if (!status && (status = fd_plot_loss(plot, run_folder, err))) fd_error_prefix(err, "loss");
+    if (!status) status = fd_tick(&ticker, FIGURES + 1, FIGURES + 1, NULL, "loss", err);
+    return status;
+}
+
+fd_status fd_stage_plot(const fd_run *run, const char *analysis_folder, const char *folder, fd_error *err) {
+    fd_plot plot = {.run = run};
+    char *figures_folder = fd_path(folder, "figures"), *first = fd_path(folder, "figures/fig2.gp");
+    fd_status status = figures_folder && first ? FD_OK : fd_fail(err, FD_ERR_MEMORY, "out of memory");
+    if (!status) status = fd_may_write(run, first, err); /* it may have been restyled by hand */
+    if (!status) status = load(&plot, analysis_folder, err);
+    if (!status) status = fd_make_folder(figures_folder, err);
+    if (!status) status = fd_plot_points(&plot, run->config ? run->config->seed : 0, err);
+    plot.folder = figures_folder;
+    if (!status) status = draw_all(&plot, folder, err);
+    if (!status) fd_say(run, "plot: figures are in %s", figures_folder);
+    fd_table_free(&plot.solutions);
+    fd_table_free(&plot.nearest);
+    fd_table_free(&plot.points);
+    free(figures_folder);
+    free(first);
+    return status;
+}

@@ -1,0 +1,69 @@
+/* Inside of the plot stage: figures are gnuplot scripts with their data as CSV beside them, so that a reader can
+ * restyle one and draw it again without this program. */
+#ifndef FLAVORDIFF_STAGES_PLOT_H
+#define FLAVORDIFF_STAGES_PLOT_H
+
+#include <stdbool.h>
+
+#include "flavordiff/stages.h"
+#include "stages/regions.h"
+#include "stages/table.h"
+#include "stages/text.h"
+
+/* Most points drawn in a scatter plot; larger sets are thinned at random, and the figure says so. */
+enum { FD_MOST_POINTS = 20000 };
+
+/* Column `class` of the points. */
+enum { FD_POINT_NEAREST = 0, FD_POINT_OUTSIDE = 1, FD_POINT_INSIDE = 2, FD_POINT_CLASSES = 3 };
+
+/* What every figure draws from. */
+typedef struct fd_plot {
+    const fd_run *run;
+    const char *folder;             /* where figures go */
+    fd_table solutions, nearest;    /* as analysed; nearest has no rows when there are enough solutions */
+    fd_table points;                /* both, in plot units, best chi2 last, thinned */
+    size_t drawn[FD_POINT_CLASSES]; /* points by class */
+    size_t n_inside;                /* solutions inside the prior box */
+    double generated;               /* samples behind the set */
+    fd_target target, other;        /* the other ordering's set, for its region */
+    bool has_other;
+} fd_plot;
+
+/* Adds the points' columns and rows from solutions and nearest. */
+fd_status fd_plot_points(fd_plot *plot, uint64_t seed, fd_error *err);
+/* Smallest and largest finite positive value of a column of the points; false when there is none. */
+bool fd_plot_range(const fd_plot *plot, const char *column, double *lo, double *hi);
+/* NAME.csv with the given columns of the points. */
+fd_status fd_plot_csv(const fd_plot *plot, const char *name, size_t n, const char *const *columns, fd_error *err);
+
+/* ---- script text (plot_script.c) -------------------------------------------------------------------------- */
+
+/* Opening of a script: comment, separators, palette, then the loop over PNG and PDF up to `set multiplot`. Size in
+ * units of 200 px: PNG 200 w x 200 h pixels, PDF w x h inches. */
+void fd_script_open(fd_text *script, const char *name, const char *what, double width, double height);
+void fd_script_close(fd_text *script);
+/* 'string' for gnuplot, quotes doubled, control characters as blanks: nothing in it is ever executed. */
+void fd_script_quote(fd_text *script, const char *string);
+/* Line 1: title; line 2: how many points, and what they are. */
+void fd_script_title(fd_text *script, const fd_plot *plot, const char *title);
+/* Colour axis of chi2: linear, or logarithmic when nearest points are drawn. */
+void fd_script_colours(fd_text *script, const fd_plot *plot);
+/* Margins of panel `panel` of `panels` side by side. `colour_bar`: leaves room at the right and shows it. */
+void fd_script_panel(fd_text *script, int panel, int panels, double bottom, double top, bool colour_bar);
+/* Plot elements for all classes of points: ", 'NAME.csv' using ..."; x and y are columns. With legend: titles. */
+void fd_script_points(fd_text *script, const fd_plot *plot, const char *name, const char *x, const char *y,
+                      bool legend);
+/* Writes NAME.gp and runs gnuplot on it in the figures folder. FD_ERR_TOOL when gnuplot is missing or fails. */
+fd_status fd_script_draw(const fd_plot *plot, const char *name, const fd_text *script, fd_error *err);
+
+/* ---- figures ---------------------------------------------------------------------------------------------- */
+
+fd_status fd_plot_heavy(const fd_plot *plot, fd_error *err);  /* fig2 */
+fd_status fd_plot_dirac(const fd_plot *plot, fd_error *err);  /* fig3 */
+fd_status fd_plot_phases(const fd_plot *plot, fd_error *err); /* fig4 */
+fd_status fd_plot_mbb(const fd_plot *plot, fd_error *err);    /* fig5 */
+fd_status fd_plot_views(const fd_plot *plot, fd_error *err);  /* phases: fig5 with both readings of the phases */
+/* Loss curves of the model files in the run folder; does nothing but say so when there are none. */
+fd_status fd_plot_loss(const fd_plot *plot, const char *run_folder, fd_error *err);
+
+#endif

@@ -1,0 +1,263 @@
+/* Figures 2-4 of the paper: heavy masses, Dirac phase, Majorana phases. */
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "inference/stats.h"
+#include "stages/analyse.h"
+#include "stages/plot.h"
+
+static const double degree = 57.295779513082320877;
+
+static const fd_measurement *measured(const fd_plot *plot, const char *observable) {
+    for (int i = 0; i < plot->target.n_measurements; i++)
+        if (!strcmp(plot->target.measurements[i].observable, observable)) return &plot->target.measurements[i];
+    return NULL;
+}
+
+/* ---- Figure 2 --------------------------------------------------------------------------------------------- */
+
+/* Whole decades around a column, at least one. */
+static void decades(const fd_plot *plot, const char *column, double *lo, double *hi) {
+    if (!fd_plot_range(plot, column, lo, hi)) *lo = 1e13, *hi = 1e16;
+    *lo = pow(10, floor(log10(*lo) + 1e-9));
+    *hi = pow(10, ceil(log10(*hi) - 1e-9));
+    if (*hi <= *lo) *hi = 10 * *lo;
+}
+
+fd_status fd_plot_heavy(const fd_plot *plot, fd_error *err) {
+    static const char *const columns[] = {"M1_GeV", "M2_GeV", "M3_GeV", "chi2", "class"};
+    fd_text script = {0};
+    double y_lo, y_hi;
+    fd_status status = fd_plot_csv(plot, "fig2", 5, columns, err);
+    if (status) return status;
+    decades(plot, "M3_GeV", &y_lo, &y_hi);
+    fd_script_open(&script, "fig2", "masses of the heavy neutrinos", 9, 4.4);
+    fd_script_title(&script, plot, "Heavy Majorana masses");
+    fd_script_colours(&script, plot);
+    fd_text_add(&script, "set logscale xy\nset format xy '10^{%T}'\n");
+    for (int panel = 0; panel < 2; panel++) {
+        double x_lo, x_hi;
+        decades(plot, columns[panel], &x_lo, &x_hi);
+        fd_script_panel(&script, panel, 2, 0.16, 0.81, true);
+        fd_text_addf(&script, "set xlabel '|M_%d| [GeV]'\nset ylabel '|M_3| [GeV]'\n", panel + 1);
+        fd_text_addf(&script, "set xrange [%.3g:%.3g]\nset yrange [%.3g:%.3g]\n", x_lo, x_hi, y_lo, y_hi);
+        fd_text_addf(&script,
+                     "set label 5 'excluded: |M_%d| > |M_3|' at graph 0.97,0.06 right textcolor rgb '#555555' front\n",
+                     panel + 1);
+        fd_text_addf(&script, "plot [t=%.3g:%.3g] '+' using 1:(%.3g):1 with filledcurves lc rgb '#c8c8c8' notitle",
+                     x_lo, x_hi, y_lo);
+        fd_text_addf(&script, ", \\\n  x with lines lc rgb '#777777' lw 1 notitle");
+        fd_script_points(&script, plot, "fig2", columns[panel], "M3_GeV", panel == 0);
+    }
+    fd_script_close(&script);
+    status = fd_script_draw(plot, "fig2", &script, err);
+    fd_text_free(&script);
+    return status;
+}
+
+/* ---- Figure 3 --------------------------------------------------------------------------------------------- */
+
+/* Best fit and 1 sigma band of delta; drawn once more a turn lower when it runs past 360. */
+static void delta_measured(fd_text *script, const fd_measurement *m) {
+    if (!m) return;
+    double lo = degree * (m->best - m->minus), hi = degree * (m->best + m->plus);
+    for (int turn = 0; turn < 2; turn++) {
+        double from = fmax(0, lo - 360 * turn), to = fmin(360, hi - 360 * turn);
+        if (to > from)
+            fd_text_addf(
+                script,
+                "set object %d rect from graph 0,first %.6g to graph 1,first %.6g behind fillcolor rgb '#f6dfc6' "
+                "fillstyle solid noborder\n",
+                10 + turn, from, to);
+    }
+    fd_text_addf(script,
+                 "set arrow 10 from graph 0,first %.6g to graph 1,first %.6g nohead back lc rgb '#c8660a' lw 1.5\n",
+                 fmod(degree * m->best, 360), fmod(degree * m->best, 360));
+}
+
+static void delta_axes(fd_text *script) {
+    fd_text_add(script, "set ylabel 'δ_{CP} [deg]' offset 1\nset yrange [0:360]\nset ytics 60\nset mytics 2\n");
+}
+
+/* Limits on the sum of masses that lie in the panel, as dashed lines with their name along them. */
+static void sum_limits(fd_text *script, const fd_plot *plot, double lo, double hi) {
+    int tag = 20;
+    for (int i = 0; i < plot->target.n_limits; i++) {
+        const fd_limit *limit = &plot->target.limits[i];
+        if (strcmp(limit->observable, "sum_m_eV") || limit->band) continue;
+        const double ends[2] = {1e3 * limit->lo, 1e3 * limit->hi};
+        for (int end = 0; end < 2; end++) {
+            if (!(ends[end] > lo && ends[end] < hi)) continue;
+            fd_text_addf(
+                script,
+                "set arrow %d from first %.6g,graph 0 to first %.6g,graph 1 nohead lc rgb '#5060a0' dt 2 lw 1.2\n", tag,
+                ends[end], ends[end]);
+            fd_text_addf(script, "set label %d ", tag);
+            fd_script_quote(script, limit->name);
+            fd_text_addf(script,
+                         " at first %.6g,graph 0.98 right rotate by 90 offset character %s,0 font ',-5' "
+                         "textcolor rgb '#5060a0' noenhanced front\n",
+                         ends[end], tag % 2 ? "-0.5" : "0.6");
+            tag++;
+        }
+    }
+}
+
+fd_status fd_plot_dirac(const fd_plot *plot, fd_error *err) {
+    static const char *const columns[] = {"sum_m_meV", "s23sq", "delta_deg", "chi2", "class"};
+    const fd_measurement *delta = measured(plot, "delta_rad"), *s23 = measured(plot, "s23sq");
+    fd_text script = {0};
+    double lo, hi;
+    fd_status status = fd_plot_csv(plot, "fig3", 5, columns, err);
+    if (status) return status;
+    fd_script_open(&script, "fig3", "Dirac phase against the sum of masses and against s23^2", 9, 4.4);
+    fd_script_title(&script, plot, "Dirac CP phase");
+    fd_script_colours(&script, plot);
+    fd_script_panel(&script, 0, 2, 0.16, 0.81, true);
+    if (!fd_plot_range(plot, "sum_m_meV", &lo, &hi)) lo = 60, hi = 100;
+    lo = fmin(55, 0.97 * lo);
+    hi = fmax(130, 1.03 * hi);
+    fd_text_addf(&script, "set xlabel 'Σm_i [meV]'\nset xrange [%.6g:%.6g]\n", lo, hi);
+    delta_axes(&script);
+    delta_measured(&script, delta);
+    sum_limits(&script, plot, lo, hi);
+    fd_text_add(&script, "plot NaN notitle");
+    if (delta) fd_text_add(&script, ", \\\n  NaN with lines lc rgb '#c8660a' lw 1.5 title 'δ_{CP} measured, 1σ band'");
+    fd_script_points(&script, plot, "fig3", "sum_m_meV", "delta_deg", true);
+
+    fd_script_panel(&script, 1, 2, 0.16, 0.81, true);
+    if (!fd_plot_range(plot, "s23sq", &lo, &hi)) lo = 0.4, hi = 0.6;
+    if (s23) lo = fmin(lo, s23->lo), hi = fmax(hi, s23->hi);
+    fd_text_addf(&script, "set xlabel 's_{23}^2'\nset xrange [%.6g:%.6g]\n", lo - 0.02, hi + 0.02);
+    delta_measured(&script, delta);
+    if (s23) {
+        for (int end = 0; end < 2; end++)
+            fd_text_addf(
+                &script,
+                "set arrow %d from first %.6g,graph 0 to first %.6g,graph 1 nohead lc rgb '#555555' dt 2 lw 1.2\n",
+                20 + end, end ? s23->hi : s23->lo, end ? s23->hi : s23->lo);
+        fd_text_addf(&script, "set label 20 '3σ' at first %.6g,graph 0.96 left offset 0.5,0 textcolor rgb '#555555'\n",
+                     s23->lo);
+    }
+    fd_text_add(&script, "plot NaN notitle");
+    fd_script_points(&script, plot, "fig3", "s23sq", "delta_deg", false);
+    fd_script_close(&script);
+    status = fd_script_draw(plot, "fig3", &script, err);
+    fd_text_free(&script);
+    return status;
+}
+
+/* ---- Figure 4 --------------------------------------------------------------------------------------------- */
+
+enum { BINS = 24, PHASES = 2, KINDS = 3 };
+
+/* Histograms of one column of a table of angles. */
+static fd_status histogram(const fd_table *table, const char *column, uint64_t counts[BINS], fd_error *err) {
+    size_t n = 0;
+    int at = fd_table_column(table, column);
+    memset(counts, 0, BINS * sizeof *counts);
+    if (at < 0) return FD_OK;
+    double *x = fd_table_values(table, at, -1, &n);
+    if (!x) return fd_fail(err, FD_ERR_MEMORY, "out of memory for a histogram");
+    /* -1e-17 mod 2 pi is 2 pi: the same angle as 0, so it belongs to the first bin. */
+    for (size_t i = 0; i < n; i++)
+        if (x[i] > 6.2831853) x[i] = 0;
+    fd_bin_counts(n, x, 0, 6.283185307179586476925, BINS, counts);
+    free(x);
+    return FD_OK;
+}
+
+static const char *const phase_names[PHASES] = {"alpha31", "alpha21"};
+
+/* counts[phase][kind]: solutions, solutions with the paper's phases, nearest. */
+static fd_status count_phases(const fd_plot *plot, uint64_t counts[PHASES][KINDS][BINS], fd_error *err) {
+    fd_status status = FD_OK;
+    for (int p = 0; p < PHASES && !status; p++) {
+        char name[FD_TABLE_NAME], paper[FD_TABLE_NAME];
+        snprintf(name, sizeof name, "%s_rad", phase_names[p]);
+        snprintf(paper, sizeof paper, "%s_rad" FD_PAPER_SUFFIX, phase_names[p]);
+        status = histogram(&plot->solutions, name, counts[p][0], err);
+        if (!status) status = histogram(&plot->solutions, paper, counts[p][1], err);
+        if (!status) status = histogram(&plot->nearest, name, counts[p][2], err);
+    }
+    return status;
+}
+
+static fd_status write_phases(const fd_plot *plot, uint64_t counts[PHASES][KINDS][BINS], fd_error *err) {
+    static const char *const names[] = {"bin_centre_deg",
+                                        "alpha31_solutions",
+                                        "alpha31_solutions_paper_phases",
+                                        "alpha31_nearest_not_solutions",
+                                        "alpha21_solutions",
+                                        "alpha21_solutions_paper_phases",
+                                        "alpha21_nearest_not_solutions"};
+    fd_table table = {0};
+    fd_status status = fd_table_create(1 + PHASES * KINDS, names, &table, err);
+    char *path = fd_path(plot->folder, "fig4.csv");
+    if (!status && !path) status = fd_fail(err, FD_ERR_MEMORY, "out of memory");
+    for (int b = 0; b < BINS && !status; b++) {
+        double *row = fd_table_row(&table);
+        if (!row) {
+            status = fd_fail(err, FD_ERR_MEMORY, "out of memory");
+            break;
+        }
+        row[0] = (b + 0.5) * 360 / BINS;
+        for (int p = 0; p < PHASES; p++)
+            for (int k = 0; k < KINDS; k++) row[1 + KINDS * p + k] = (double)counts[p][k][b];
+    }
+    if (!status) status = fd_table_write(&table, path, err);
+    fd_table_free(&table);
+    free(path);
+    return status;
+}
+
+fd_status fd_plot_phases(const fd_plot *plot, fd_error *err) {
+    uint64_t counts[PHASES][KINDS][BINS], top = 0;
+    fd_text script = {0};
+    bool few = plot->nearest.n_rows > 0, any = plot->solutions.n_rows > 0;
+    fd_status status = count_phases(plot, counts, err);
+    if (!status) status = write_phases(plot, counts, err);
+    if (status) return status;
+    /* alpha21 with the paper's phases is one spike; it may run out of the panel and is labelled. */
+    for (int p = 0; p < PHASES; p++)
+        for (int k = 0; k < KINDS; k++)
+            for (int b = 0; b < BINS && !(p == 1 && k == 1); b++)
+                if (counts[p][k][b] > top) top = counts[p][k][b];
+    fd_script_open(&script, "fig4", "Majorana phases", 9, 4.4);
+    fd_script_title(&script, plot, "Majorana phases");
+    fd_text_addf(&script, "set boxwidth %g\nset style fill solid 0.75 border lc rgb '#1f4e79'\n", 360.0 / BINS);
+    fd_text_addf(&script, "set xrange [0:360]\nset xtics 60\nset mxtics 4\nset yrange [0:%.6g]\n",
+                 top ? 1.25 * (double)top : 1);
+    for (int p = 0; p < PHASES; p++) {
+        fd_script_panel(&script, p, PHASES, 0.16, 0.81, false);
+        fd_text_addf(&script, "set xlabel 'α_{%s} [deg]'\nset ylabel 'points per %d deg' offset 1\n", p ? "21" : "31",
+                     360 / BINS);
+        if (p == 1 && counts[1][1][0] > 0)
+            fd_text_addf(&script,
+                         "set label 5 'the paper''s phases: α_{21} = 0 for all %zu' at graph 0.05,0.95 left textcolor "
+                         "rgb '#b2182b'\n",
+                         plot->solutions.n_rows);
+        fd_text_add(&script, "plot NaN notitle");
+        if (any)
+            fd_text_addf(&script,
+                         ", \\\n  'fig4.csv' using 'bin_centre_deg':'%s_solutions' with boxes lc rgb '#6baed6' %s",
+                         phase_names[p], p ? "notitle" : "title 'solutions, phases of the factorisation'");
+        if (any)
+            fd_text_addf(&script,
+                         ", \\\n  'fig4.csv' using 'bin_centre_deg':'%s_solutions_paper_phases' with histeps lc rgb "
+                         "'#b2182b' lw 1.6 %s",
+                         phase_names[p], p ? "notitle" : "title 'the same with the paper''s phases'");
+        if (few)
+            fd_text_addf(&script,
+                         ", \\\n  'fig4.csv' using 'bin_centre_deg':'%s_nearest_not_solutions' with histeps lc rgb "
+                         "'#777777' dt 2 lw 1.4 %s",
+                         phase_names[p], p ? "notitle" : "title 'nearest by χ², NOT solutions'");
+        fd_text_add(&script, "\n");
+    }
+    fd_script_close(&script);
+    status = fd_script_draw(plot, "fig4", &script, err);
+    fd_text_free(&script);
+    return status;
+}

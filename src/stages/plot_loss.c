@@ -1,0 +1,101 @@
+/* Loss curves of the networks of a run folder. */
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "stages/analyse.h"
+#include "stages/common.h"
+#include "stages/plot.h"
+
+enum { MOST_NETWORKS = 9 };
+
+/* loss-STEM.csv from STEM.h5. *rows: 0 when the file is not there or has no log. */
+static fd_status write_curve(const fd_plot *plot, const char *run_folder, const char *stem, size_t *rows,
+                             fd_error *err) {
+    static const char *const names[] = {"update", "learning_rate", "training_loss", "validation_loss"};
+    char file[64];
+    fd_model_file model = {0};
+    fd_table table = {0};
+    *rows = 0;
+    snprintf(file, sizeof file, "%s.h5", stem);
+    char *from = fd_path(run_folder, file), *to = NULL;
+    snprintf(file, sizeof file, "loss-%s.csv", stem);
+    fd_status status =
+        from && (to = fd_path(plot->folder, file)) ? FD_OK : fd_fail(err, FD_ERR_MEMORY, "out of memory");
+    if (status || access(from, F_OK)) goto cleanup;
+    if ((status = fd_model_file_read(from, &model, err)) || model.n_log == 0) goto cleanup;
+    if ((status = fd_table_create(4, names, &table, err))) goto cleanup;
+    for (size_t i = 0; i < model.n_log; i++) {
+        double *row = fd_table_row(&table);
+        if (!row) {
+            status = fd_fail(err, FD_ERR_MEMORY, "out of memory");
+            goto cleanup;
+        }
+        memcpy(row, model.log + 4 * i, 4 * sizeof *row);
+    }
+    if (!(status = fd_table_write(&table, to, err))) *rows = model.n_log;
+cleanup:
+    fd_model_file_clear(&model);
+    fd_table_free(&table);
+    free(from);
+    free(to);
+    return status;
+}
+
+/* One panel: training loss thin, validation loss with marks, one colour a network. */
+static void curves(fd_text *script, size_t n, char stems[][32], bool legend) {
+    static const char *const colours[] = {"#2166ac", "#b2182b", "#1b7837", "#e08214", "#762a83"};
+    fd_text_add(script, "plot NaN notitle");
+    for (size_t i = 0; i < n; i++) {
+        const char *colour = colours[i % 5];
+        fd_text_addf(script,
+                     ", \\\n  'loss-%s.csv' using 'update':'training_loss' with lines lw 1 dt 3 lc rgb '%s' notitle",
+                     stems[i], colour);
+        fd_text_addf(
+            script,
+            ", \\\n  '' using 'update':'validation_loss' with linespoints pt 7 ps 0.45 lw 1.4 lc rgb '%s' title '%s'",
+            colour, stems[i]);
+    }
+    if (legend)
+        fd_text_add(script, ", \\\n  NaN with lines lw 1 dt 3 lc rgb 'black' title 'training'"
+                            ", \\\n  NaN with linespoints pt 7 ps 0.45 lw 1.4 lc rgb 'black' title 'validation'");
+    fd_text_add(script, "\n");
+}
+
+fd_status fd_plot_loss(const fd_plot *plot, const char *run_folder, fd_error *err) {
+    char stems[MOST_NETWORKS][32], stem[32];
+    size_t n = 0, n_before = 0, rows;
+    fd_text script = {0};
+    fd_status status = FD_OK;
+    for (int round = 0; round < MOST_NETWORKS && !status; round++) {
+        if (round == 0)
+            snprintf(stem, sizeof stem, "pre-network");
+        else
+            snprintf(stem, sizeof stem, "tuned-%d", round);
+        status = write_curve(plot, run_folder, stem, &rows, err);
+        if (status || rows == 0) continue;
+        if (round == 0) n_before = 1;
+        strcpy(stems[n++], stem);
+    }
+    if (status) return status;
+    if (n == 0) {
+        fd_say(plot->run, "plot: no network with a loss history in %s; loss curves left out", run_folder);
+        return FD_OK;
+    }
+    int panels = n_before && n > n_before ? 2 : 1;
+    fd_script_open(&script, "loss", "loss of the networks", panels == 2 ? 9 : 7, 4.4);
+    fd_text_add(&script, "set label 1 'Mean squared error on the noise' at screen 0.5,0.95 center font ',+2'\n"
+                         "set xlabel 'update'\nset ylabel 'loss' offset 1\nset grid ytics lc rgb '#dddddd'\n");
+    for (int p = 0; p < panels; p++) {
+        size_t first = p == 1 ? n_before : 0, count = panels == 2 && p == 0 ? n_before : n - first;
+        fd_script_panel(&script, p, panels, 0.16, 0.82, false);
+        if (p == 1) fd_text_add(&script, "set key top right inside vertical\n");
+        curves(&script, count, stems + first, p == 0);
+    }
+    fd_script_close(&script);
+    status = fd_script_draw(plot, "loss", &script, err);
+    fd_text_free(&script);
+    return status;
+}

@@ -1,0 +1,244 @@
+/* Pieces of gnuplot scripts, and running one. No shell is involved, and nothing of the user's text (limit names,
+ * titles) can become a command: it only ever stands inside single quotes. */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <fcntl.h>
+#include <math.h>
+#include <spawn.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "stages/analyse.h"
+#include "stages/plot.h"
+
+extern char **environ;
+
+void fd_script_quote(fd_text *script, const char *string) {
+    fd_text_add(script, "'");
+    for (; *string; string++) {
+        if (*string == '\'') fd_text_add(script, "'");
+        char c = (unsigned char)*string < ' ' ? ' ' : *string;
+        fd_text_bytes(script, &c, 1);
+    }
+    fd_text_add(script, "'");
+}
+
+/* viridis of matplotlib (CC0), every 32nd colour: equal steps look equal, also in grey and to the colour-blind. */
+static const char palette[] =
+    "set palette defined (0 '#440154', 1 '#472d7b', 2 '#3b528b', 3 '#2c728e', 4 '#21918c', \\\n"
+    "    5 '#28ae80', 6 '#5ec962', 7 '#addc30', 8 '#fde725')\n";
+
+void fd_script_open(fd_text *script, const char *name, const char *what, double width, double height) {
+    fd_text_addf(
+        script,
+        "# %s: %s\n"
+        "# Edit and run `gnuplot %s.gp` in this folder; data are in the CSV files beside it.\n"
+        "set encoding utf8\n"
+        "set datafile separator comma\n"
+        "set datafile columnheaders\n"
+        "%s"
+        "set border lw 1.2\n"
+        "set tics front\n\n"
+        "do for [device = 1:2] {\n"
+        "if (device == 1) { set terminal pngcairo size %.0f,%.0f font 'Sans,21' linewidth 2 pointscale 1.6 }\n"
+        "if (device == 2) { set terminal pdfcairo size %.2fin,%.2fin font 'Sans,10.5' linewidth 1.2 pointscale 0.6 }\n"
+        "set output (device == 1 ? '%s.png' : '%s.pdf')\n"
+        "set multiplot\n",
+        name, what, name, palette, 200 * width, 200 * height, width, height, name, name);
+}
+
+void fd_script_close(fd_text *script) { fd_text_add(script, "unset multiplot\nunset output\n}\n"); }
+
+/* "104 solutions (3 sigma) of 30,000,000 samples" */
+static void count_line(fd_text *line, const fd_plot *plot) {
+    char a[32], b[32];
+    size_t n = plot->solutions.n_rows, drawn = plot->drawn[FD_POINT_INSIDE] + plot->drawn[FD_POINT_OUTSIDE];
+    if (n == 0)
+        fd_text_add(line, "no solution");
+    else
+        fd_text_addf(line, "%s solution%s", fd_text_count(n, a), n == 1 ? "" : "s");
+    if (plot->generated > 0) fd_text_addf(line, " among %s samples", fd_text_count((uint64_t)plot->generated, b));
+    if (drawn < n) fd_text_addf(line, "; a random %s are drawn", fd_text_count(drawn, a));
+    if (n < FD_FEW_SOLUTIONS)
+        fd_text_addf(line, "%s; hollow: the %zu nearest by χ², NOT solutions", n ? ": too few for a distribution" : "",
+                     plot->drawn[FD_POINT_NEAREST]);
+}
+
+void fd_script_title(fd_text *script, const fd_plot *plot, const char *title) {
+    fd_text line = {0};
+    count_line(&line, plot);
+    fd_text_add(script, "set label 1 ");
+    fd_script_quote(script, title);
+    fd_text_add(script, " at screen 0.5,0.965 center font ',+2'\nset label 2 ");
+    fd_script_quote(script, line.data ? line.data : "");
+    fd_text_add(script, " at screen 0.5,0.915 center noenhanced\n");
+    script->failed |= line.failed;
+    fd_text_free(&line);
+}
+
+void fd_script_colours(fd_text *script, const fd_plot *plot) {
+    double lo, hi;
+    fd_text_add(script, "set cblabel 'χ^2 of the five observables'\n");
+    bool any = fd_plot_range(plot, "chi2", &lo, &hi);
+    if (any && plot->drawn[FD_POINT_NEAREST]) {
+        lo = fmax(lo, hi * 1e-4);
+        if (lo > hi / 2) lo = hi / 2;
+        fd_text_addf(script, "set logscale cb\nset cbrange [%.3g:%.3g]\nset format cb '%%.3g'\n", lo, hi);
+    } else {
+        fd_text_addf(script, "set cbrange [0:%.3g]\n", any ? fmax(1, ceil(hi)) : 1);
+    }
+}
+
+void fd_script_panel(fd_text *script, int panel, int panels, double bottom, double top, bool colour_bar) {
+    double left = 0.075, right = colour_bar ? 0.90 : 0.975, gap = 0.095;
+    double width = (right - left - gap * (panels - 1)) / panels, from = left + panel * (width + gap);
+    fd_text_addf(script, "\n# panel %d\nset lmargin at screen %.4f\nset rmargin at screen %.4f\n", panel + 1, from,
+                 from + width);
+    fd_text_addf(script, "set bmargin at screen %.4f\nset tmargin at screen %.4f\n", bottom, top);
+    if (panel > 0) fd_text_add(script, "unset label\nunset arrow\nunset object\nunset key\n");
+    if (colour_bar && panel == panels - 1)
+        fd_text_addf(script, "set colorbox user origin screen 0.912,%.4f size screen 0.014,%.4f\n", bottom,
+                     top - bottom);
+    else
+        fd_text_add(script, "unset colorbox\n");
+    if (panel == 0)
+        fd_text_addf(script, "set key at screen 0.5,%.4f center center horizontal samplen 1.5 width 1\n", top + 0.035);
+}
+
+/* Larger marks for fewer points. */
+static double mark_size(size_t n) { return n <= 30 ? 1.9 : n <= 300 ? 1.2 : n <= 3000 ? 0.7 : 0.4; }
+
+void fd_script_points(fd_text *script, const fd_plot *plot, const char *name, const char *x, const char *y,
+                      bool legend) {
+    static const struct {
+        int class, mark, rim;
+        const char *title;
+    } kinds[] = {
+        {FD_POINT_NEAREST, 6, 0, "nearest by χ², NOT solutions"},
+        {FD_POINT_OUTSIDE, 9, 8, "solutions, parameters outside the prior box"},
+        {FD_POINT_INSIDE, 7, 6, "solutions inside the prior box"},
+    };
+    for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
+        size_t n = plot->drawn[kinds[i].class];
+        char count[32];
+        double size = mark_size(kinds[i].class == FD_POINT_NEAREST ? 200 : n);
+        if (n == 0) continue;
+        fd_text_addf(
+            script,
+            ", \\\n  '%s.csv' using (column('class') == %d ? column('%s') : NaN):(column('%s')):(column('chi2')) ",
+            name, kinds[i].class, x, y);
+        fd_text_addf(script, "with points pt %d ps %.2f lw %s lc palette notitle", kinds[i].mark, size,
+                     kinds[i].class == FD_POINT_NEAREST ? "0.9" : "0.5");
+        if (kinds[i].rim && n <= 3000) /* a thin dark rim: the palette's yellow is pale on white */
+            fd_text_addf(script,
+                         ", \\\n  '' using (column('class') == %d ? column('%s') : NaN):(column('%s')) "
+                         "with points pt %d ps %.2f lw 0.3 lc rgb '#333333' notitle",
+                         kinds[i].class, x, y, kinds[i].rim, size);
+        if (legend)
+            fd_text_addf(script, ", \\\n  NaN with points pt %d ps 1.2 lw 0.9 lc rgb '#31688e' title '%s (%s)'",
+                         kinds[i].mark, kinds[i].title, fd_text_count(n, count));
+    }
+    fd_text_add(script, "\n");
+}
+
+/* ---- running gnuplot -------------------------------------------------------------------------------------- */
+
+/* Reads all of fd; keeps the beginning. */
+static void drain(int fd, char *kept, size_t size) {
+    size_t used = 0;
+    char buffer[1024];
+    for (;;) {
+        ssize_t n = read(fd, buffer, sizeof buffer);
+        if (n < 0 && errno == EINTR) continue;
+        if (n <= 0) break;
+        size_t take = (size_t)n < size - 1 - used ? (size_t)n : size - 1 - used;
+        memcpy(kept + used, buffer, take);
+        used += take;
+    }
+    kept[used] = '\0';
+}
+
+/* gnuplot echoes the statement before it says what is wrong with it: prefer the line that starts with the file name. */
+static void complaint(const char *noise, char *line, size_t size) {
+    const char *best = NULL;
+    for (const char *at = noise; *at; at += strcspn(at, "\n"), at += *at == '\n') {
+        if (*at == '\n' || *at == '\0') continue;
+        if (!best || *at == '"') best = at;
+        if (*at == '"') break;
+    }
+    snprintf(line, size, "%.*s", best ? (int)strcspn(best, "\n") : 0, best ? best : "");
+}
+
+static int start(const char *folder, const char *script, int noise, pid_t *pid) {
+    char program[] = "gnuplot", plain[] = "-d", file[64];
+    snprintf(file, sizeof file, "%s", script);
+    char *const arguments[] = {program, plain, file, NULL};
+    posix_spawn_file_actions_t actions;
+    int error = posix_spawn_file_actions_init(&actions);
+    if (error) return error;
+    error = posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0);
+    if (!error) error = posix_spawn_file_actions_addopen(&actions, 1, "/dev/null", O_WRONLY, 0);
+    if (!error) error = posix_spawn_file_actions_adddup2(&actions, noise, 2);
+    if (!error) error = posix_spawn_file_actions_addchdir_np(&actions, folder);
+    if (!error) error = posix_spawnp(pid, program, &actions, NULL, arguments, environ);
+    posix_spawn_file_actions_destroy(&actions);
+    return error;
+}
+
+static fd_status run_gnuplot(const char *folder, const char *script, fd_error *err) {
+    int ends[2], state = 0;
+    char noise[4096], line[300];
+    pid_t pid;
+    if (pipe2(ends, O_CLOEXEC)) return fd_fail(err, FD_ERR_TOOL, "gnuplot: %s", strerror(errno));
+    int error = start(folder, script, ends[1], &pid);
+    close(ends[1]);
+    if (error) {
+        close(ends[0]);
+        if (error == ENOENT)
+            return fd_fail(
+                err, FD_ERR_TOOL,
+                "gnuplot is not installed: install it (Debian, Ubuntu: apt install gnuplot-nox) and run plot again");
+        return fd_fail(err, FD_ERR_TOOL, "gnuplot: cannot be started: %s", strerror(error));
+    }
+    drain(ends[0], noise, sizeof noise);
+    close(ends[0]);
+    while (waitpid(pid, &state, 0) < 0 && errno == EINTR) continue;
+    if (WIFEXITED(state) && WEXITSTATUS(state) == 0) return FD_OK;
+    if (WIFEXITED(state) && WEXITSTATUS(state) == 127)
+        return fd_fail(
+            err, FD_ERR_TOOL,
+            "gnuplot is not installed: install it (Debian, Ubuntu: apt install gnuplot-nox) and run plot again");
+    complaint(noise, line, sizeof line);
+    return fd_fail(err, FD_ERR_TOOL, "gnuplot failed on %s/%s (version 5.4 or newer with cairo is needed): %s", folder,
+                   script, line[0] ? line : "it gave no reason");
+}
+
+static fd_status check_output(const fd_plot *plot, const char *name, const char *type, fd_error *err) {
+    struct stat info;
+    char file[64];
+    snprintf(file, sizeof file, "%s.%s", name, type);
+    char *path = fd_path(plot->folder, file);
+    if (!path) return fd_fail(err, FD_ERR_MEMORY, "out of memory");
+    fd_status status = FD_OK;
+    if (stat(path, &info) || info.st_size == 0)
+        status = fd_fail(err, FD_ERR_TOOL, "%s: gnuplot wrote nothing; is the disk full?", path);
+    free(path);
+    return status;
+}
+
+fd_status fd_script_draw(const fd_plot *plot, const char *name, const fd_text *script, fd_error *err) {
+    char file[64];
+    snprintf(file, sizeof file, "%s.gp", name);
+    char *path = fd_path(plot->folder, file);
+    if (!path) return fd_fail(err, FD_ERR_MEMORY, "out of memory");
+    fd_status status = fd_text_write(script, path, err);
+    if (!status) status = run_gnuplot(plot->folder, file, err);
+    if (!status) status = check_output(plot, name, "png", err);
+    if (!status) status = check_output(plot, name, "pdf", err);
+    free(path);
+    return status;
+}
