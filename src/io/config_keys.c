@@ -121,11 +121,11 @@ static const fd_key select_keys[] = {
     END,
 };
 
-#define SAMPLE_KEYS(s, sampler_rows)                                                                                   \
-    U64("n", s.n, 1, counts), REAL("keep_chi2_below", s.keep_chi2_below, 0, INFINITY),                                 \
+#define SAMPLE_KEYS(s, least, sampler_rows)                                                                            \
+    U64("n", s.n, least, counts), REAL("keep_chi2_below", s.keep_chi2_below, 0, INFINITY),                                 \
         GENERATE_KEYS(s.generate, sampler_rows), END
-static const fd_key before_keys[] = {SAMPLE_KEYS(before, before_sampler)};
-static const fd_key sample_keys[] = {SAMPLE_KEYS(sample, sample_sampler)};
+static const fd_key before_keys[] = {SAMPLE_KEYS(before, 0, before_sampler)};
+static const fd_key sample_keys[] = {SAMPLE_KEYS(sample, 1, sample_sampler)};
 
 /* Order matters: a block that inherits comes after the one it inherits from. */
 const fd_key fd_config_keys[] = {

@@ -9,6 +9,7 @@
 #include "io/file_safety.h"
 #include "io/h5.h"
 #include "io/provenance.h"
+#include "io/sample_info.h"
 
 struct fd_sample_writer {
     fd_h5 h5;
@@ -99,55 +100,12 @@ fd_status fd_samples_append(fd_sample_writer *w, size_t n, const float *theta, c
     return tell(w, err);
 }
 
-/* The counts of a tally and the names they have in files, once for writing, reading and describing. */
-static const struct {
-    const char *name;
-    size_t offset;
-} tally_counts[] = {
-    {"n", offsetof(fd_tally, n)},
-    {"finite", offsetof(fd_tally, finite)},
-    {"in_prior", offsetof(fd_tally, in_prior)},
-    {"masses", offsetof(fd_tally, masses)},
-    {"angles", offsetof(fd_tally, angles)},
-    {"five", offsetof(fd_tally, five)},
-    {"labels", offsetof(fd_tally, labels)},
-    {"labels_in_prior", offsetof(fd_tally, labels_in_prior)},
-    {"five_in_prior", offsetof(fd_tally, five_in_prior)},
-};
-enum { N_COUNTS = sizeof tally_counts / sizeof *tally_counts };
-static const char *const group_names[3] = {"mass_only", "mixing_only", "both"};
-
-static void write_info(fd_h5 *h, const fd_sample_info *info, uint64_t rows) {
-    fd_model_group_write(h, NULL, &info->model);
-    hid_t group = fd_h5_group(h, "samples");
-    fd_h5_put_text(h, group, "role", info->role);
-    fd_h5_put_text(h, group, "target", info->target);
-    fd_h5_put_text(h, group, "note", info->note);
-    fd_h5_put_u64(h, group, "n", rows);
-    fd_h5_put_u64(h, group, "n_train", info->n_train);
-    fd_h5_put_u64(h, group, "seed", info->seed);
-    fd_h5_drop(h, group);
-    group = fd_h5_new_group(h, "tally");
-    fd_h5_put_text(h, group, "description", "Counts over everything that was generated, kept or not; windows are 3 sigma");
-    for (int i = 0; i < N_COUNTS; i++) {
-        uint64_t count;
-        memcpy(&count, (const char *)&info->tally + tally_counts[i].offset, sizeof count);
-        fd_h5_put_u64(h, group, tally_counts[i].name, count);
-    }
-    fd_h5_put_real(h, group, "seconds", info->tally.seconds);
-    fd_h5_drop(h, group);
-    group = fd_h5_new_group(h, "groups");
-    fd_h5_put_text(h, group, "description", "Selected rows that meet the chi^2 cut on masses only, on mixing only, on both");
-    for (int i = 0; i < 3; i++) fd_h5_put_u64(h, group, group_names[i], info->groups[i]);
-    fd_h5_drop(h, group);
-}
-
 fd_status fd_samples_finish(fd_sample_writer *w, const fd_sample_info *info, fd_error *err) {
     fd_h5 *h = &w->h5;
     if (!h->status && info->n_train > w->rows)
         fd_h5_fail(h, FD_ERR_VALUE, "%llu training rows of only %llu", (unsigned long long)info->n_train,
                    (unsigned long long)w->rows);
-    write_info(h, info, w->rows);
+    fd_sample_info_write(h, info, w->rows);
     fd_h5_drop(h, w->theta), fd_h5_drop(h, w->labels), fd_h5_drop(h, w->chi2), fd_h5_drop(h, w->valid);
     fd_h5_close(h);
     fd_status status = tell(w, err);
@@ -160,28 +118,6 @@ fd_status fd_samples_finish(fd_sample_writer *w, const fd_sample_info *info, fd_
 }
 
 /* ---- reading ---------------------------------------------------------------------------------------------------- */
-
-static void read_info(fd_h5 *h, fd_sample_info *info) {
-    fd_model_group_read(h, &info->model);
-    hid_t group = fd_h5_group(h, "samples");
-    fd_h5_get_text(h, group, "/samples", "role", info->role, sizeof info->role);
-    fd_h5_get_text(h, group, "/samples", "target", info->target, sizeof info->target);
-    fd_h5_get_text(h, group, "/samples", "note", info->note, sizeof info->note);
-    info->n = fd_h5_get_u64(h, group, "/samples", "n");
-    info->n_train = fd_h5_get_u64(h, group, "/samples", "n_train");
-    info->seed = fd_h5_get_u64(h, group, "/samples", "seed");
-    if (group >= 0) H5Gclose(group);
-    group = fd_h5_group(h, "tally");
-    for (int i = 0; i < N_COUNTS; i++) {
-        uint64_t count = fd_h5_get_u64(h, group, "/tally", tally_counts[i].name);
-        memcpy((char *)&info->tally + tally_counts[i].offset, &count, sizeof count);
-    }
-    info->tally.seconds = fd_h5_get_real(h, group, "/tally", "seconds");
-    if (group >= 0) H5Gclose(group);
-    group = fd_h5_group(h, "groups");
-    for (int i = 0; i < 3; i++) info->groups[i] = fd_h5_get_u64(h, group, "/groups", group_names[i]);
-    if (group >= 0) H5Gclose(group);
-}
 
 static void open_datasets(fd_sample_reader *r, uint64_t n) {
     fd_h5_shape theta = {2, {n, FD_H5_ANY}}, labels = {2, {n, FD_H5_ANY}}, column = {1, {n}};
@@ -212,7 +148,7 @@ fd_status fd_samples_open(const char *path, fd_sample_reader **reader, fd_sample
     fd_h5 *h = &r->h5;
     fd_h5_open(h, r->path, err);
     fd_provenance_check(h, FD_FORMAT_SAMPLES);
-    read_info(h, info);
+    fd_sample_info_read(h, info);
     if (!h->status && info->n > (uint64_t)INT64_MAX)
         fd_h5_fail(h, FD_ERR_FORMAT, "the attribute 'n' of /samples is not possible; make the file again");
     open_datasets(r, info->n);
