@@ -37,28 +37,6 @@ typedef struct fd_label {
     bool log10;
 } fd_label;
 
-typedef struct fd_model fd_model;
-struct fd_model {
-    const char *name;        /* "seesaw" */
-    int n_params, n_labels, n_observables;
-    const fd_param *params;
-    const fd_label *labels;
-    const fd_observable *observables;
-
-    /* One draw from the prior into theta (n_params), consuming only `rng`. Thread-safe. */
-    void (*draw_prior)(const fd_model *model, fd_rng *rng, double *theta);
-    /* True when theta lies in the support of the prior (NaN: false). */
-    bool (*in_prior)(const fd_model *model, const double *theta);
-    /* Forward map for n points, row-major: theta (n, n_params) -> labels (n, n_labels) and/or
-     * observables (n, n_observables); either output may be NULL. A point that is not finite, or
-     * has no finite image, gives NaN in every output of its row. Thread-safe; never allocates. */
-    void (*forward)(const fd_model *model, size_t n, const double *theta, double *labels, double *observables);
-    /* labels (n, n_labels) and their derivatives (n, n_labels, n_params), d label / d theta in the
-     * parameters' own units. labels may be NULL. Thread-safe; never allocates. */
-    void (*derivatives)(const fd_model *model, size_t n, const double *theta, double *labels, double *jacobian);
-    void (*destroy)(fd_model *model);
-};
-
 /* Settings of every model in the program's table; each model reads those that concern it. */
 typedef enum fd_ordering { FD_ORDERING_NORMAL, FD_ORDERING_INVERTED } fd_ordering;
 typedef enum fd_phases {
@@ -78,6 +56,29 @@ typedef struct fd_model_options {
     bool real_majorana;         /* arg M1 = arg M2 = 0: 21 parameters instead of 23 */
     double vev_GeV;             /* 246 in the paper; 174.104 for L = Y N l H */
 } fd_model_options;
+
+typedef struct fd_model fd_model;
+struct fd_model {
+    const char *name;        /* "seesaw" */
+    fd_model_options options; /* what it was created with */
+    int n_params, n_labels, n_observables;
+    const fd_param *params;
+    const fd_label *labels;
+    const fd_observable *observables;
+
+    /* One draw from the prior into theta (n_params), consuming only `rng`. Thread-safe. */
+    void (*draw_prior)(const fd_model *model, fd_rng *rng, double *theta);
+    /* True when theta lies in the support of the prior (NaN: false). */
+    bool (*in_prior)(const fd_model *model, const double *theta);
+    /* Forward map for n points, row-major: theta (n, n_params) -> labels (n, n_labels) and/or
+     * observables (n, n_observables); either output may be NULL. A point that is not finite, or
+     * has no finite image, gives NaN in every output of its row. Thread-safe; never allocates. */
+    void (*forward)(const fd_model *model, size_t n, const double *theta, double *labels, double *observables);
+    /* labels (n, n_labels) and their derivatives (n, n_labels, n_params), d label / d theta in the
+     * parameters' own units. labels may be NULL. Thread-safe; never allocates. */
+    void (*derivatives)(const fd_model *model, size_t n, const double *theta, double *labels, double *jacobian);
+    void (*destroy)(fd_model *model);
+};
 
 /* The paper's seesaw: normal ordering, true phases, meV window, 23 parameters, 246 GeV. */
 void fd_model_options_default(fd_model_options *options);

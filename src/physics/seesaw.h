@@ -1,0 +1,55 @@
+/* Type-I seesaw with diagonal charged leptons and heavy Majorana states: what its files share.
+ *
+ * Parameters G, eq. (2.15): Re Y[i][a] (0-8, row-major, i = heavy state, a = e, mu, tau), Im Y[i][a] (9-17), r1 = |M1|/M3,
+ * r2 = |M2|/M3, k = log10(<H>^2/M3 [eV]), and unless real_majorana arg M1, arg M2. Light mass matrix, eq. (2.2):
+ *
+ *     m_nu = 10^k n,   n[a][b] = sum_i Y[i][a] x_i Y[i][b],   x_i = M3/M_i = e^{-i arg M_i} / r_i,   x_3 = 1.
+ *
+ * Only n is factorised: 10^k is a common factor of the masses and leaves the mixing alone. */
+#ifndef FD_PHYSICS_SEESAW_H
+#define FD_PHYSICS_SEESAW_H
+
+#include "flavordiff/model.h"
+#include "physics/takagi.h"
+
+enum { SEESAW_R1 = 18, SEESAW_R2, SEESAW_K, SEESAW_ARG1, SEESAW_ARG2, SEESAW_PARAMS };
+
+enum {
+    SEESAW_M1, SEESAW_M2, SEESAW_M3, SEESAW_DM21, SEESAW_DM3L, SEESAW_S12, SEESAW_S13, SEESAW_S23,
+    SEESAW_DELTA, SEESAW_ALPHA21, SEESAW_ALPHA31, SEESAW_ETA, SEESAW_JARLSKOG, SEESAW_SUM, SEESAW_MBB, SEESAW_MNUE,
+    SEESAW_U, /* nine, row-major */
+    SEESAW_HEAVY = SEESAW_U + 9, /* three */
+    SEESAW_DIGITS = SEESAW_HEAVY + 3, SEESAW_OBSERVABLES
+};
+
+enum { SEESAW_LABELS = 11 };
+
+typedef struct seesaw_model {
+    fd_model base; /* first, so that a pointer to one is a pointer to the other */
+    fd_param params[SEESAW_PARAMS];
+    int column[3]; /* nu_j is column[j] of the ascending factorisation: {0, 1, 2}, or {1, 2, 0} for inverted ordering */
+} seesaw_model;
+
+/* FD_LANES points on their way through the model; the last index is the lane. */
+typedef struct seesaw_block {
+    double y_re[3][3][FD_LANES], y_im[3][3][FD_LANES];
+    double x_re[3][FD_LANES], x_im[3][FD_LANES];
+    double scale[FD_LANES]; /* 10^k, eV */
+    double label[SEESAW_LABELS][FD_LANES];
+    int finite[FD_LANES];
+    fd_takagi_lanes n;      /* n, its factorisation (d in units of 10^k eV) */
+} seesaw_block;
+
+/* Loads rows theta[0 .. count-1] (1 <= count <= FD_LANES; further lanes repeat the last row), factorises them and
+ * computes labels and `finite` of every lane. */
+void seesaw_evaluate(const seesaw_model *model, int count, const double *theta, seesaw_block *block);
+/* All observables of one lane into out (SEESAW_OBSERVABLES); theta is the lane's row. */
+void seesaw_observables(const seesaw_model *model, const seesaw_block *block, int lane, const double *theta, double *out);
+
+void seesaw_forward(const fd_model *model, size_t n, const double *theta, double *labels, double *observables);
+void seesaw_derivatives(const fd_model *model, size_t n, const double *theta, double *labels, double *jacobian);
+
+/* Row of the table of models. */
+fd_status seesaw_create(const fd_model_options *options, fd_model **model, fd_error *err);
+
+#endif
