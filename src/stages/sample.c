@@ -1,5 +1,6 @@
 /* sample: generated points and their yield. select: generate until enough points pass the selection of
  * section 2.2.3, the training pairs of the tuned network. Both walk the same stream of generated points. */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -42,7 +43,7 @@ static fd_status walk_open(const fd_run *run, const char *verb, const char *mode
     if (!status) status = fd_samples_create(out, run->force, setting->model, &provenance, &w->writer, err);
     w->info.model = fd_generator_model_file(w->generator)->model;
     w->info.seed = run->config->seed;
-    strncpy(w->info.target, setting->target.name, sizeof w->info.target - 1);
+    snprintf(w->info.target, sizeof w->info.target, "%s", setting->target.name);
     fd_generate_note(spec, w->info.note, sizeof w->info.note);
     return status;
 }
@@ -72,7 +73,7 @@ fd_status fd_stage_sample(const fd_run *run, const fd_sample_spec *spec, const c
     /* Before and after tuning see the same latents, so that their ledgers differ by the network alone. */
     fd_status status = walk_open(run, "sample", model, &spec->generate, fd_derive_seed(run->config->seed, "sample"), out,
                                  &w, err);
-    strncpy(w.info.role, "generated", sizeof w.info.role - 1);
+    snprintf(w.info.role, sizeof w.info.role, "%s", "generated");
     for (uint64_t done = 0; !status && done < spec->n;) {
         size_t n = spec->n - done < w.block.capacity ? (size_t)(spec->n - done) : w.block.capacity;
         status = walk_generate(&w, done, n, err);
@@ -108,7 +109,7 @@ fd_status fd_stage_select(const fd_run *run, const char *model, const char *out,
     uint64_t selected = 0;
     fd_status status =
         walk_open(run, "select", model, &spec->generate, fd_derive_seed(run->config->seed, "select"), out, &w, err);
-    strncpy(w.info.role, "selected", sizeof w.info.role - 1);
+    snprintf(w.info.role, sizeof w.info.role, "%s", "selected");
     while (!status && selected < spec->wanted && w.info.tally.n < spec->max_generated) {
         uint64_t done = w.info.tally.n;
         size_t n = spec->max_generated - done < w.block.capacity ? (size_t)(spec->max_generated - done) : w.block.capacity;

@@ -1,4 +1,5 @@
 /* simulate: pairs (G, L) from the prior (section 2.2.1 of the paper), and a longer scan that is only counted. */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -71,8 +72,8 @@ fd_status fd_stage_simulate(const fd_run *run, const char *out, fd_error *err) {
     if (!status) {
         info.n_train = (uint64_t)(config->simulate.train_fraction * (double)info.n);
         info.tally.seconds = fd_seconds() - start;
-        strncpy(info.target, setting.target.name, sizeof info.target - 1);
-        strncpy(info.note, "independent draws from the prior", sizeof info.note - 1);
+        snprintf(info.target, sizeof info.target, "%s", setting.target.name);
+        snprintf(info.note, sizeof info.note, "%s", "independent draws from the prior");
         status = fd_samples_finish(writer, &info, err);
         writer = NULL;
     }

@@ -215,8 +215,7 @@ fd_status fd_stage_train(const fd_run *run, const char *data, const char *start,
         status = fd_stage_provenance(run, ticker.stage, parent_paths, parents, sizeof parents, &config_text, &provenance, err);
     if (!status) {
         file.updates += spec->updates;
-        memset(file.trained_on, 0, sizeof file.trained_on);
-        strncpy(file.trained_on, p.info.role, sizeof file.trained_on - 1);
+        snprintf(file.trained_on, sizeof file.trained_on, "%s", p.info.role);
         status = fd_model_file_write(out, run->force, &file, &provenance, err);
     }
     if (!status && file.n_log) {
