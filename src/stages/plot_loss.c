@@ -9,7 +9,7 @@
 #include "stages/common.h"
 #include "stages/plot.h"
 
-enum { MOST_NETWORKS = 9 };
+enum { MOST_NETWORKS = 21 }; /* the pre-network and at most 20 rounds of tuning */
 
 /* loss-STEM.csv from STEM.h5. *rows: 0 when the file is not there or has no log. */
 static fd_status write_curve(const fd_plot *plot, const char *run_folder, const char *stem, size_t *rows,

@@ -1,0 +1,55 @@
+/* Inside of the report stage: what it reads, and HTML put together safely. */
+#ifndef FLAVORDIFF_STAGES_REPORT_H
+#define FLAVORDIFF_STAGES_REPORT_H
+
+#include <jansson.h>
+#include <stdbool.h>
+
+#include "flavordiff/stages.h"
+#include "stages/table.h"
+#include "stages/text.h"
+
+enum { FD_MOST_SETS = 64, FD_MOST_ROUNDS = 20 };
+
+/* A run folder as far as it is there; what is missing is said in the report. */
+typedef struct fd_report {
+    const fd_run *run;
+    const char *folder;
+    fd_text html;
+    bool has_config, has_target, has_samples, has_solutions;
+    fd_config config;
+    char *config_text;
+    json_t *summary; /* analysis/summary.json, or NULL */
+    fd_table solutions;
+    fd_target target;
+    fd_sample_info samples;
+    int n_sets;
+    fd_ledger_entry sets[FD_MOST_SETS];
+    int n_rounds;
+    fd_sample_info rounds[FD_MOST_ROUNDS]; /* of selected-1.h5 ... */
+} fd_report;
+
+/* ---- HTML (report_html.c) --------------------------------------------------------------------------------- */
+
+void fd_html_open(fd_text *html, const char *title);
+void fd_html_close(fd_text *html);
+/* Text with <, >, &, quotes made harmless. */
+void fd_html_escape(fd_text *html, const char *string);
+/* <tr><th>name</th><td>value</td></tr>; both escaped, value printf-like. */
+void fd_html_row(fd_text *html, const char *name, const char *format, ...) FD_PRINTF(3, 4);
+/* <tr> with the paper's value and this run's. */
+void fd_html_pair(fd_text *html, const char *name, const char *paper, const char *format, ...) FD_PRINTF(4, 5);
+/* Paragraph saying that something is missing; escaped. */
+void fd_html_missing(fd_text *html, const char *format, ...) FD_PRINTF(2, 3);
+/* <figure> with figures/NAME.png of the run folder embedded; what is missing is said. caption is HTML of ours. */
+void fd_html_figure(fd_report *report, const char *name, const char *title, const char *caption);
+
+/* ---- sections --------------------------------------------------------------------------------------------- */
+
+void fd_report_run(fd_report *report);     /* what was run */
+void fd_report_ledger(fd_report *report);  /* yields and selection counts */
+void fd_report_compare(fd_report *report); /* paper / this run, limits */
+void fd_report_figures(fd_report *report); /* figures 2-5, both readings of the phases, loss */
+void fd_report_reading(fd_report *report); /* how we read the paper */
+
+#endif
