@@ -252,7 +252,7 @@ static fd_status check(const fd_config *c, const source *from, fd_error *err) {
     char message[200];
     fd_model *model = NULL;
     fd_error inner = {0};
-    if (fd_model_create(&c->model, &model, &inner)) return fail_at(err, from, "model", inner.message);
+    if (fd_model_create(&c->model, &model, &inner)) return fail_at(err, from, "model.kind", inner.message);
     fd_model_free(model);
     if (c->diffusion.kind == FD_SCHEDULE_LINEAR && c->diffusion.beta_min > c->diffusion.beta_max) {
         snprintf(message, sizeof message, "'%g' is not possible; allowed: at most beta_max, %g", c->diffusion.beta_min,
@@ -286,6 +286,13 @@ static void drop_line_number(fd_error *err, const char *name) {
     char *digits = err->message + n + 1;
     size_t length = strspn(digits, "0123456789");
     if (length > 0 && digits[length] == ':') memmove(digits, digits + length + 1, strlen(digits + length + 1) + 1);
+}
+
+/* Messages quote what the user wrote; they stay one line whatever that was. */
+static void keep_one_line(fd_error *err) {
+    if (!err) return;
+    for (char *p = err->message; *p; p++)
+        if ((unsigned char)*p < ' ' || *p == 127) *p = '?';
 }
 
 /* A file of comments alone means: all defaults. */
@@ -329,7 +336,10 @@ fd_status fd_config_load(const char *path, int n_sets, const char *const *sets, 
         if (status) drop_line_number(err, name);
     }
     if (!status) status = check(&loaded, &from, err);
-    if (!status) memcpy(config, &loaded, sizeof *config);
+    if (status)
+        keep_one_line(err);
+    else
+        memcpy(config, &loaded, sizeof *config);
     free(text);
     free(original);
     return status;

@@ -157,6 +157,7 @@ void fd_key_allowed(const fd_key *key, char *text, size_t room) {
     bool whole = key->kind == FD_KEY_INT || key->kind == FD_KEY_LONG || key->kind == FD_KEY_U64 ||
                  key->kind == FD_KEY_INTS;
     const char *what = whole ? "a whole number" : "a number";
+    static const char *const upper[2][2] = {{"to", "to less than"}, {"and at most", "and less than"}};
     if (key->choices)
         list_choices(key->choices, text, room);
     else if (key->kind == FD_KEY_BOOL)
@@ -170,8 +171,8 @@ void fd_key_allowed(const fd_key *key, char *text, size_t room) {
     else if (isinf(key->hi))
         snprintf(text, room, "%s of at least %.10g (.inf: no limit)", what, key->lo);
     else
-        snprintf(text, room, "%s %s %.10g%s %.10g", what, key->open_lo ? "more than" : "from", key->lo,
-                 key->open_hi ? " and less than" : key->open_lo ? " and at most" : " to", key->hi);
+        snprintf(text, room, "%s %s %.10g %s %.10g", what, key->open_lo ? "more than" : "from", key->lo,
+                 upper[key->open_lo][key->open_hi], key->hi);
 }
 
 static bool parse_real(const char *text, double *value) {

@@ -188,6 +188,8 @@ static void list_choices(const cyaml_schema_value_t *schema, char *list, size_t 
         append(list, room, "a number");
     else if (schema->type == CYAML_INT || schema->type == CYAML_UINT)
         append(list, room, "a whole number");
+    else if (schema->type == CYAML_STRING)
+        append(list, room, "a single value");
     else if (schema->type == CYAML_SEQUENCE || schema->type == CYAML_SEQUENCE_FIXED)
         append(list, room, "a list");
 }
