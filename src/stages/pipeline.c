@@ -154,7 +154,7 @@ static fd_status write_ledger(const chain *c, fd_error *err) {
     if (!status && c->run->config->before.n) status = enter(c, "before.h5", "pre-network", &n, entries, err);
     for (int round = 1; !status && round <= c->run->config->tune_rounds; round++) {
         snprintf(file, sizeof file, "selected-%d.h5", round);
-        snprintf(set, sizeof set, "selection, round %d", round);
+        snprintf(set, sizeof set, "selection %d", round);
         status = enter(c, file, set, &n, entries, err);
     }
     if (!status)
@@ -163,7 +163,7 @@ static fd_status write_ledger(const chain *c, fd_error *err) {
     if (!status) status = fd_ledger_write(path, n, entries, err);
     if (status) return status;
     char *text = fd_ledger_text(n, entries);
-    if (text) fd_say(c->run, "%s", text);
+    if (text && c->run->message) c->run->message(c->run->user, text);
     free(text);
     return FD_OK;
 }
