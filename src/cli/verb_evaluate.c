@@ -129,11 +129,13 @@ fd_status verb_evaluate(cli *c, fd_error *err) {
         e.n_columns = fd_model_observable(model, "M3_GeV") + 1;
         status = to_output(c, &e, &reader, err);
     }
-    if (!status && e.outside)
-        fprintf(stderr, "flavordiff: evaluate: %s: %llu of %llu points lie outside the prior (first in line %ld: %s)\n",
-                reader.path, (unsigned long long)e.outside, (unsigned long long)e.rows, e.first_outside, e.first_reason);
-    if (!status && e.outside && c->strict)
-        status = fd_fail(err, FD_ERR_WANTING, "evaluate: points outside the prior, and --strict was given");
+    if (!status && e.outside) {
+        char note[512];
+        snprintf(note, sizeof note, "evaluate: %s: %llu of %llu points lie outside the prior (first in line %ld: %s)",
+                 reader.path, (unsigned long long)e.outside, (unsigned long long)e.rows, e.first_outside, e.first_reason);
+        if (c->strict) status = fd_fail(err, FD_ERR_WANTING, "%s", note);
+        else fprintf(stderr, "flavordiff: %s\n", note);
+    }
     csv_close(&reader);
     fd_judge_free(judge);
     fd_model_free(model);
