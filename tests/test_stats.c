@@ -1,5 +1,4 @@
 /* Intervals, quantiles, distances and histograms, against published numbers and brute force. */
-#include <cmocka.h>
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -7,6 +6,8 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include <cmocka.h>
 
 #include "flavordiff/rng.h"
 #include "inference/stats.h"

@@ -45,19 +45,6 @@ fd_status fd_named_target(const fd_run *run, const char *name, fd_target *target
     return fd_target_load(from, target, err);
 }
 
-int fd_digits(const fd_model *model, const double *theta) {
-    double least = INFINITY, most = 0;
-    for (int i = 0; i < model->n_params; i++) {
-        const char *name = model->params[i].name;
-        if (strncmp(name, "re_Y_", 5) && strncmp(name, "im_Y_", 5)) continue;
-        least = fmin(least, fabs(theta[i]));
-        most = fmax(most, fabs(theta[i]));
-    }
-    if (!(least <= most)) return -1;
-    double digits = round(log10(most / least));
-    return digits < FD_DIGIT_BINS - 1 ? (int)digits : FD_DIGIT_BINS - 1;
-}
-
 /* ---- picking rows ----------------------------------------------------------------------------------------- */
 
 /* Rows taken from the sample file. */
@@ -188,7 +175,7 @@ static fd_status views_create(const fd_run *run, const fd_sample_info *info, vie
     return status;
 }
 
-static const char *const extra_columns[] = {"chi2_five", "chi2_mass", "chi2_mixing", "chi2_all", "digits",
+static const char *const extra_columns[] = {"chi2_five", "chi2_mass", "chi2_mixing", "chi2_all",
                                             "in_prior",  "solution",  "flags",       "row"};
 enum { EXTRA = sizeof extra_columns / sizeof *extra_columns };
 
@@ -226,7 +213,6 @@ static uint8_t fill_row(const views *v, const float *stored, uint64_t file_row, 
                                  chi2.mass,
                                  chi2.mixing,
                                  chi2.all,
-                                 fd_digits(v->model, theta),
                                  (flags & FD_IN_PRIOR) != 0,
                                  (flags & FD_LABELS) != 0,
                                  flags,

@@ -26,10 +26,6 @@ fd_status fd_may_write(const fd_run *run, const char *path, fd_error *err);
  * NULL) receives what was loaded. */
 fd_status fd_named_target(const fd_run *run, const char *name, fd_target *target, char found[256], fd_error *err);
 
-/* Digits of hierarchy of the Yukawa couplings of one point: round(log10(max / min)) over the absolute values of all
- * parameters named re_Y_* and im_Y_*; -1 when there are none, FD_DIGIT_BINS - 1 at most. */
-int fd_digits(const fd_model *model, const double *theta);
-
 /* JSON number, or null where the number is not finite (JSON has no infinity). */
 json_t *fd_json_number(double x);
 /* Reads a JSON file; FD_ERR_FORMAT with file and line. Release with json_decref. */

@@ -48,7 +48,7 @@ fd_status fd_plot_heavy(const fd_plot *plot, fd_error *err) {
                      panel + 1);
         fd_text_addf(&script, "plot [t=%.3g:%.3g] '+' using 1:(%.3g):1 with filledcurves lc rgb '#c8c8c8' notitle",
                      x_lo, x_hi, y_lo);
-        fd_text_addf(&script, ", \\\n  x with lines lc rgb '#777777' lw 1 notitle");
+        fd_text_addf(&script, ", \\\n  '+' using 1:1 with lines lc rgb '#777777' lw 1 notitle");
         fd_script_points(&script, plot, "fig2", columns[panel], "M3_GeV", panel == 0);
     }
     fd_script_close(&script);

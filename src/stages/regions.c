@@ -2,7 +2,8 @@
  * max(0, 2 max t - sum t) (triangle inequality) to sum t. Over the box a grid is scanned whose edges are exact:
  *
  *  - for fixed masses t_i and 2 t_i - sum t are bilinear in (s12^2, s13^2), so extremes lie on corners of the grid;
- *  - |dm3l| is cut at the value where the lightest mass reaches 0 for this abscissa, so the grid ends on that edge;
+ *  - each parameter in turn is cut where, with the later ones as favourable as they can be, the lightest mass reaches 0
+ * for this abscissa, so the grid always ends on the edge of what is possible;
  *  - the smallest value is 0 as soon as the largest term changes from one grid point to another, because on the way
  *    two terms are equal and the triangle closes. */
 #include "stages/regions.h"
@@ -65,22 +66,6 @@ static double mnue_offset(fd_ordering ordering, double dm21, double dm3l, double
     return c13sq * (dm3l - dm21 * (1 - s12sq));
 }
 
-/* Largest |dm3l| for which a lightest mass >= 0 gives abscissa x. */
-static double dm3l_edge(fd_ordering ordering, fd_region_axis axis, double x, double dm21, double s12sq, double s13sq) {
-    if (axis == FD_REGION_MNUE) {
-        double c13sq = 1 - s13sq;
-        return ordering == FD_ORDERING_NORMAL ? (x * x - dm21 * s12sq * c13sq) / s13sq
-                                              : x * x / c13sq + dm21 * (1 - s12sq);
-    }
-    if (ordering == FD_ORDERING_NORMAL) {
-        double rest = x - sqrt(dm21);
-        return rest > 0 ? rest * rest : -1;
-    }
-    /* m1 + m2 = x and m2^2 - m1^2 = dm21 */
-    double m2 = 0.5 * (x + dm21 / x);
-    return dm21 <= x * x ? m2 * m2 : -1;
-}
-
 /* Lightest mass with sum of masses x. The sum is convex and rising in it, and x/3 is never too small: Newton's
  * method comes down from there without overshooting. */
 static double lightest_for_sum(fd_ordering ordering, double x, double dm21, double dm3l) {
@@ -117,48 +102,89 @@ static void visit(extremes *e, const double m[3], double s12sq, double s13sq) {
     e->largest = largest;
 }
 
-static double at_grid(const double range[2], int i) {
-    return i == GRID - 1 ? range[1] : range[0] + (range[1] - range[0]) * i / (GRID - 1);
+/* The scan: parameters in the order dm21, s13^2, s12^2, |dm3l|. */
+enum { DM21, S13, S12, DM3L, PARAMETERS };
+
+typedef struct scan {
+    fd_ordering ordering;
+    fd_region_axis axis;
+    double x;
+    double ends[PARAMETERS][2]; /* [0]: the end that makes the abscissa of a massless lightest neutrino smallest */
+} scan;
+
+/* Abscissa for lightest mass 0. Monotonic in each parameter. */
+static double least_abscissa(fd_ordering ordering, fd_region_axis axis, const double v[PARAMETERS]) {
+    return axis == FD_REGION_SUM ? sum_of_masses(ordering, 0, v[DM21], v[DM3L])
+                                 : sqrt(mnue_offset(ordering, v[DM21], v[DM3L], v[S12], v[S13]));
 }
 
-/* All |dm3l| of the box that reach x, at one (dm21, s12^2, s13^2). */
-static void visit_dm3l(const fd_box *box, fd_region_axis axis, double x, double dm21, double s12sq, double s13sq,
-                       extremes *e) {
-    double range[2] = {box->dm3l[0], box->dm3l[1]};
-    double edge = dm3l_edge(box->ordering, axis, x, dm21, s12sq, s13sq);
-    if (edge < range[0] * (1 - 1e-12)) return;
-    if (edge < range[1]) range[1] = fmax(edge, range[0]);
-    for (int l = 0; l < GRID; l++) {
-        double dm3l = at_grid(range, l), m[3], lightest;
-        if (axis == FD_REGION_SUM)
-            lightest = lightest_for_sum(box->ordering, x, dm21, dm3l);
-        else
-            lightest = sqrt(fmax(0, x * x - mnue_offset(box->ordering, dm21, dm3l, s12sq, s13sq)));
-        fd_region_masses(box->ordering, lightest, dm21, dm3l, m);
-        visit(e, m, s12sq, s13sq);
+static void scan_start(const fd_box *box, fd_region_axis axis, scan *s) {
+    *s = (scan){.ordering = box->ordering, .axis = axis};
+    const double *const ranges[PARAMETERS] = {box->dm21, box->s13sq, box->s12sq, box->dm3l};
+    for (int i = 0; i < PARAMETERS; i++) {
+        double v[PARAMETERS] = {box->dm21[0], box->s13sq[0], box->s12sq[0], box->dm3l[0]}, at[2];
+        for (int end = 0; end < 2; end++) {
+            v[i] = ranges[i][end];
+            at[end] = least_abscissa(s->ordering, axis, v);
+        }
+        int least = at[1] < at[0];
+        s->ends[i][0] = ranges[i][least];
+        s->ends[i][1] = ranges[i][!least];
     }
+}
+
+/* How far parameter `level` may go from its good end for abscissa x, the later ones at their good ends: the far end, or
+ * where the lightest mass reaches 0. */
+static double reach(const scan *s, int level, double v[PARAMETERS]) {
+    double good = s->ends[level][0], bad = s->ends[level][1];
+    v[level] = bad;
+    if (least_abscissa(s->ordering, s->axis, v) <= s->x) return bad;
+    for (int i = 0; i < 55; i++) {
+        v[level] = 0.5 * (good + bad);
+        if (least_abscissa(s->ordering, s->axis, v) <= s->x)
+            good = v[level];
+        else
+            bad = v[level];
+    }
+    return good;
+}
+
+static void visit_grid(const scan *s, int level, double v[PARAMETERS], extremes *e) {
+    if (level == PARAMETERS) {
+        double m[3], lightest;
+        if (s->axis == FD_REGION_SUM)
+            lightest = lightest_for_sum(s->ordering, s->x, v[DM21], v[DM3L]);
+        else
+            lightest = sqrt(fmax(0, s->x * s->x - mnue_offset(s->ordering, v[DM21], v[DM3L], v[S12], v[S13])));
+        fd_region_masses(s->ordering, lightest, v[DM21], v[DM3L], m);
+        visit(e, m, v[S12], v[S13]);
+        return;
+    }
+    double from = s->ends[level][0], to;
+    for (int later = level; later < PARAMETERS; later++) v[later] = s->ends[later][0];
+    to = reach(s, level, v);
+    for (int i = 0; i < GRID; i++) {
+        v[level] = i == GRID - 1 ? to : from + (to - from) * i / (GRID - 1);
+        visit_grid(s, level + 1, v, e);
+    }
+}
+
+double fd_region_start(const fd_box *box, fd_region_axis axis) {
+    scan s;
+    scan_start(box, axis, &s);
+    const double v[PARAMETERS] = {s.ends[DM21][0], s.ends[S13][0], s.ends[S12][0], s.ends[DM3L][0]};
+    return least_abscissa(s.ordering, axis, v);
 }
 
 bool fd_region_at(const fd_box *box, fd_region_axis axis, double x, double *lo, double *hi) {
     extremes e = {.largest = -1};
-    for (int i = 0; i < GRID; i++)
-        for (int j = 0; j < GRID; j++)
-            for (int k = 0; k < GRID; k++)
-                visit_dm3l(box, axis, x, at_grid(box->dm21, i), at_grid(box->s12sq, j), at_grid(box->s13sq, k), &e);
-    if (e.largest < 0) return false;
+    double v[PARAMETERS];
+    scan s;
+    if (x < fd_region_start(box, axis)) return false;
+    scan_start(box, axis, &s);
+    s.x = x;
+    visit_grid(&s, 0, v, &e);
     *lo = e.closes ? 0 : e.lo;
     *hi = e.hi;
     return true;
-}
-
-double fd_region_start(const fd_box *box, fd_region_axis axis) {
-    double least = INFINITY;
-    for (int corner = 0; corner < 16; corner++) {
-        double dm21 = box->dm21[corner & 1], dm3l = box->dm3l[corner >> 1 & 1];
-        double s12sq = box->s12sq[corner >> 2 & 1], s13sq = box->s13sq[corner >> 3 & 1];
-        double x = axis == FD_REGION_SUM ? sum_of_masses(box->ordering, 0, dm21, dm3l)
-                                         : sqrt(mnue_offset(box->ordering, dm21, dm3l, s12sq, s13sq));
-        least = fmin(least, x);
-    }
-    return least;
 }

@@ -75,14 +75,19 @@ static json_t *digits_json(size_t n, const uint64_t counts[FD_DIGIT_BINS]) {
                      fd_json_number(n ? (double)within / (double)n : NAN));
 }
 
+static const char digits_name[] = "yukawa_digits";
+
+static void count_digits(double digits, size_t *n, uint64_t counts[FD_DIGIT_BINS]) {
+    if (!(digits >= 0)) return;
+    counts[digits < FD_DIGIT_BINS - 1 ? (int)digits : FD_DIGIT_BINS - 1]++;
+    ++*n;
+}
+
 static json_t *table_digits(const fd_table *table) {
     uint64_t counts[FD_DIGIT_BINS] = {0};
     size_t n = 0;
-    int column = fd_table_column(table, "digits");
-    for (size_t i = 0; i < table->n_rows; i++) {
-        double digits = fd_table_at(table, i, column);
-        if (digits >= 0) counts[(int)digits]++, n++;
-    }
+    int column = fd_table_column(table, digits_name);
+    for (size_t i = 0; column >= 0 && i < table->n_rows; i++) count_digits(fd_table_at(table, i, column), &n, counts);
     return digits_json(n, counts);
 }
 
@@ -90,13 +95,14 @@ static json_t *table_digits(const fd_table *table) {
 static json_t *prior_digits(const fd_model *model, uint64_t seed) {
     uint64_t counts[FD_DIGIT_BINS] = {0};
     size_t n = 0;
-    for (uint64_t i = 0; i < FD_PRIOR_DRAWS; i++) {
+    int at = fd_model_observable(model, digits_name);
+    for (uint64_t i = 0; at >= 0 && i < FD_PRIOR_DRAWS; i++) {
         fd_rng rng;
-        double theta[FD_MAX_PARAMS];
+        double theta[FD_MAX_PARAMS], observables[FD_MAX_OBSERVABLES];
         fd_rng_start(&rng, seed, FD_STREAM_ANALYSE, i, 0);
         model->draw_prior(model, &rng, theta);
-        int digits = fd_digits(model, theta);
-        if (digits >= 0) counts[digits]++, n++;
+        model->forward(model, 1, theta, NULL, observables);
+        count_digits(observables[at], &n, counts);
     }
     return digits_json(n, counts);
 }

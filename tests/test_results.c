@@ -1,0 +1,640 @@
+/* Ledger, allowed regions, and the way from a sample file to figures and report. */
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+#include <jansson.h>
+
+#include "inference/stats.h"
+#include "solved_points.h"
+#include "stages/analyse.h"
+#include "stages/common.h"
+#include "stages/plot.h"
+#include "stages/regions.h"
+#include "stages/report.h"
+
+static char folder[64] = "/tmp/flavordiff-results-XXXXXX";
+static char messages[8192]; /* what stages said */
+
+static void ok(fd_status status, const fd_error *err) {
+    if (status) fail_msg("%s: %s", fd_status_name(status), err->message);
+}
+
+static const char *in_folder(const char *name) {
+    static char paths[4][256];
+    static int next;
+    next = (next + 1) % 4;
+    snprintf(paths[next], sizeof paths[next], "%s/%s", folder, name);
+    return paths[next];
+}
+
+static void listen(void *user, const char *line) {
+    (void)user;
+    strncat(messages, line, sizeof messages - strlen(messages) - 2);
+    strcat(messages, "\n");
+}
+
+static fd_config config;
+
+static fd_run a_run(void) {
+    fd_config_default(&config);
+    messages[0] = '\0';
+    return (fd_run){.config = &config, .command = "test", .message = listen};
+}
+
+/* ---- ledger ----------------------------------------------------------------------------------------------- */
+
+static void ledger_round_trip(void **state) {
+    (void)state;
+    fd_ledger_entry out[2] = {
+        {"prior draws",
+         "100 draws <&> \"quoted\" γ",
+         {.n = 1000000, .finite = 1000000, .in_prior = 1000000, .masses = 4321, .angles = 17, .seconds = 1.25}},
+        {"tuned network",
+         "",
+         {.n = 30000000,
+          .finite = 29999999,
+          .in_prior = 20000000,
+          .masses = 900000,
+          .angles = 50000,
+          .five = 210,
+          .labels = 104,
+          .labels_in_prior = 60,
+          .five_in_prior = 100,
+          .seconds = 3600}}};
+    fd_ledger_entry in[2];
+    fd_error err;
+    int n = 0;
+    ok(fd_ledger_write(in_folder("ledger.json"), 2, out, &err), &err);
+    ok(fd_ledger_read(in_folder("ledger.json"), 2, &n, in, &err), &err);
+    assert_int_equal(n, 2);
+    for (int i = 0; i < 2; i++) {
+        assert_string_equal(in[i].set, out[i].set);
+        assert_string_equal(in[i].note, out[i].note);
+        assert_memory_equal(&in[i].tally, &out[i].tally, sizeof out[i].tally);
+    }
+    json_t *root = json_load_file(in_folder("ledger.json"), 0, NULL);
+    json_t *sets = json_object_get(root, "sets");
+    json_t *none = json_object_get(json_object_get(json_array_get(sets, 0), "windows"), "all_labels");
+    double lo, hi;
+    fd_wilson(0, 1000000, &lo, &hi);
+    assert_int_equal(json_integer_value(json_object_get(none, "count")), 0);
+    assert_true(json_number_value(json_array_get(json_object_get(none, "wilson95"), 0)) == 0);
+    assert_true(json_number_value(json_array_get(json_object_get(none, "wilson95"), 1)) == hi);
+    assert_int_equal(json_integer_value(json_object_get(json_array_get(sets, 1), "non_finite")), 1);
+    assert_int_equal(json_integer_value(json_object_get(json_array_get(sets, 1), "out_of_prior")), 9999999);
+    json_decref(root);
+
+    char *text = fd_ledger_text(2, out);
+    assert_non_null(strstr(text, "30,000,000"));
+    assert_non_null(strstr(text, "0, 3.84e-06"));
+    for (const char *line = text; *line; line += strcspn(line, "\n") + 1) assert_true(strcspn(line, "\n") <= 112);
+    free(text);
+    assert_int_equal(fd_ledger_read(in_folder("ledger.json"), 1, &n, in, &err), FD_ERR_FORMAT);
+    assert_int_equal(n, 0);
+}
+
+static void bad_ledgers(void **state) {
+    (void)state;
+    static const char *const bad[] = {
+        "",
+        "{",
+        "[]",
+        "{\"format\": \"flavordiff-ledger\", \"format_version\": 2, \"sets\": []}",
+        "{\"format\": \"flavordiff-ledger\", \"format_version\": 1, \"sets\": 3}",
+        "{\"format\": \"flavordiff-ledger\", \"format_version\": 1, \"sets\": [{}]}",
+        "{\"format\": \"flavordiff-ledger\", \"format_version\": 1, \"sets\": [{\"set\": \"a\", \"note\": \"\", \"n\": "
+        "-1}]}",
+        "{\"format\": \"flavordiff-ledger\", \"format_version\": 1, \"sets\": [{\"set\": \"a\", \"note\": \"\", \"n\": "
+        "5, \"finite\": 9, "
+        "\"in_prior\": 1, \"seconds\": 1, \"windows\": {}}]}",
+    };
+    fd_ledger_entry entries[2];
+    fd_error err;
+    int n;
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        ok(fd_write_text(in_folder("bad.json"), bad[i], strlen(bad[i]), &err), &err);
+        assert_int_equal(fd_ledger_read(in_folder("bad.json"), 2, &n, entries, &err), FD_ERR_FORMAT);
+        assert_non_null(strstr(err.message, "bad.json"));
+        assert_int_equal(n, 0);
+    }
+    assert_int_equal(fd_ledger_read(in_folder("absent.json"), 2, &n, entries, &err), FD_ERR_FILE);
+    fd_ledger_entry impossible = {"x", "", {.n = 1, .finite = 2}};
+    assert_int_equal(fd_ledger_write(in_folder("bad.json"), 1, &impossible, &err), FD_ERR_VALUE);
+}
+
+/* ---- regions ---------------------------------------------------------------------------------------------- */
+
+/* One point of the box with everything free, straight from the definitions. */
+typedef struct free_point {
+    double dm21, dm3l, s12sq, s13sq, m[3], terms[3], sum, mnue;
+} free_point;
+
+static void masses_and_terms(const fd_box *box, double lightest, free_point *p) {
+    double s = lightest * lightest;
+    if (box->ordering == FD_ORDERING_NORMAL)
+        p->m[0] = lightest, p->m[1] = sqrt(s + p->dm21), p->m[2] = sqrt(s + p->dm3l);
+    else
+        p->m[2] = lightest, p->m[1] = sqrt(s + p->dm3l), p->m[0] = sqrt(s + p->dm3l - p->dm21);
+    const double weight[3] = {(1 - p->s12sq) * (1 - p->s13sq), p->s12sq * (1 - p->s13sq), p->s13sq};
+    p->sum = 0;
+    double square = 0;
+    for (int i = 0; i < 3; i++) {
+        p->terms[i] = weight[i] * p->m[i];
+        p->sum += p->m[i];
+        square += weight[i] * p->m[i] * p->m[i];
+    }
+    p->mnue = sqrt(square);
+}
+
+static double somewhere(const double range[2], fd_rng *rng) {
+    double u = fd_rng_uniform(rng); /* the ends often: extremes live there */
+    return u < 0.2 ? range[0] : u > 0.8 ? range[1] : range[0] + (range[1] - range[0]) * (u - 0.2) / 0.6;
+}
+
+static void draw_parameters(const fd_box *box, fd_rng *rng, free_point *p) {
+    p->dm21 = somewhere(box->dm21, rng);
+    p->dm3l = somewhere(box->dm3l, rng);
+    p->s12sq = somewhere(box->s12sq, rng);
+    p->s13sq = somewhere(box->s13sq, rng);
+}
+
+static double random_mbb(const free_point *p, fd_rng *rng) {
+    double a = 6.2831853 * fd_rng_uniform(rng), b = 6.2831853 * fd_rng_uniform(rng);
+    return cabs(p->terms[0] + p->terms[1] * cexp(I * a) + p->terms[2] * cexp(I * b));
+}
+
+/* No point of the box may lie outside the interval computed at its own abscissa. */
+static void nothing_outside(const fd_box *box, fd_region_axis axis, uint64_t item) {
+    fd_rng rng;
+    fd_rng_start(&rng, 1, FD_STREAM_TEST, item, 0);
+    double start = fd_region_start(box, axis);
+    for (int i = 0; i < 1200; i++) {
+        free_point p;
+        double lo, hi;
+        draw_parameters(box, &rng, &p);
+        masses_and_terms(box, i % 10 == 0 ? 0 : pow(10, -5 + 4.5 * fd_rng_uniform(&rng)), &p);
+        double x = axis == FD_REGION_SUM ? p.sum : p.mnue, mbb = random_mbb(&p, &rng);
+        if (i % 3 == 0) mbb = p.terms[0] + p.terms[1] + p.terms[2];
+        if (i % 3 == 1) mbb = fabs(p.terms[0] - p.terms[1] + p.terms[2] * (i % 2 ? 1 : -1));
+        assert_true(x >= start * (1 - 1e-12));
+        /* a rounding to the right, for points that sit on the left end itself */
+        assert_true(fd_region_at(box, axis, x * (1 + 1e-9), &lo, &hi));
+        if (!(mbb >= lo - 2e-5 && mbb <= hi + 2e-5 * hi))
+            fail_msg("axis %d, x = %.6g: mbb = %.6g outside %.6g to %.6g", axis, x, mbb, lo, hi);
+    }
+}
+
+/* And brute force must come close to both ends. */
+static void boundary_reached(const fd_box *box, fd_region_axis axis, uint64_t item) {
+    fd_rng rng;
+    fd_rng_start(&rng, 2, FD_STREAM_TEST, item, 0);
+    double start = fd_region_start(box, axis);
+    for (int step = 0; step < 10; step++) {
+        double x = start * (1.05 + 0.4 * step * step), lo, hi, least = INFINITY, most = 0;
+        assert_true(fd_region_at(box, axis, x, &lo, &hi));
+        for (int i = 0; i < 3000; i++) {
+            free_point p;
+            double from = 0, to = x;
+            draw_parameters(box, &rng, &p);
+            masses_and_terms(box, 0, &p);
+            if ((axis == FD_REGION_SUM ? p.sum : p.mnue) > x) continue;
+            for (int k = 0; k < 50; k++) { /* lightest mass for this abscissa */
+                masses_and_terms(box, 0.5 * (from + to), &p);
+                if ((axis == FD_REGION_SUM ? p.sum : p.mnue) < x)
+                    from = 0.5 * (from + to);
+                else
+                    to = 0.5 * (from + to);
+            }
+            double t = p.terms[0] + p.terms[1] + p.terms[2];
+            most = fmax(most, t);
+            double gap = fmax(2 * fmax(p.terms[0], fmax(p.terms[1], p.terms[2])) - t, 0);
+            least = fmin(least, gap);
+        }
+        if (!(most > 0.98 * hi && most <= hi * (1 + 1e-9)))
+            fail_msg("upper edge at %.4g: %.6g, found %.6g", x, hi, most);
+        if (!(least <= lo + 0.02 * hi && least >= lo - 1e-9))
+            fail_msg("lower edge at %.4g: %.6g, found %.6g", x, lo, least);
+    }
+}
+
+static void regions(void **state) {
+    (void)state;
+    static const char *const names[] = {"paper-table1-no", "paper-table1-io"};
+    for (int i = 0; i < 2; i++) {
+        fd_target target;
+        fd_error err;
+        fd_box box;
+        ok(fd_target_load(names[i], &target, &err), &err);
+        ok(fd_region_box(&target, FD_Z95, &box, &err), &err);
+        assert_true(box.dm3l[0] > 2.3e-3 && box.dm3l[1] < 2.7e-3 && box.ordering == target.ordering);
+        for (int axis = 0; axis < 2; axis++) {
+            nothing_outside(&box, (fd_region_axis)axis, (uint64_t)(2 * i + axis));
+            boundary_reached(&box, (fd_region_axis)axis, (uint64_t)(2 * i + axis));
+        }
+        double lo, hi;
+        assert_false(fd_region_at(&box, FD_REGION_SUM, 0.9 * fd_region_start(&box, FD_REGION_SUM), &lo, &hi));
+        /* Best fit, lightest mass 0, as everyone quotes them: NO 1.4 to 3.7 meV, IO 18 to 49 meV, inside. */
+        assert_true(fd_region_at(&box, FD_REGION_SUM, i ? 0.1 : 0.059, &lo, &hi));
+        assert_true(i ? lo > 0.013 && lo < 0.019 && hi > 0.048 && hi < 0.052
+                      : lo < 0.0015 && hi > 0.0037 && hi < 0.0050);
+    }
+}
+
+/* A target without an angle has no region. */
+static void region_needs_its_measurements(void **state) {
+    (void)state;
+    fd_target target = {.name = "half", .n_measurements = 1};
+    fd_box box;
+    fd_error err;
+    strcpy(target.measurements[0].observable, "dm21_eV2");
+    target.measurements[0].best = 7e-5;
+    assert_int_equal(fd_region_box(&target, FD_Z95, &box, &err), FD_ERR_MISMATCH);
+    assert_non_null(strstr(err.message, "half"));
+}
+
+/* ---- from samples to a report ----------------------------------------------------------------------------- */
+
+/* A sample file with `solved` solutions among `prior` prior draws. The first solved points are returned. */
+static void make_samples(const char *path, int solved, int prior, solved_point *points) {
+    fd_model_options options;
+    fd_setting setting;
+    fd_error err;
+    fd_sample_writer *writer = NULL;
+    fd_sample_info info = {
+        .role = "generated", .target = "paper-table1-no", .note = "solved <points> & prior draws", .seed = 5};
+    fd_provenance provenance = {.verb = "sample", .command = "test", .config = "", .parents = ""};
+    fd_model_options_default(&options);
+    info.model = options;
+    ok(fd_setting_create(&options, info.target, &setting, &err), &err);
+    ok(fd_samples_create(path, true, setting.model, &provenance, &writer, &err), &err);
+    for (int i = 0, tries = 0; i < solved + prior; tries++) {
+        fd_rng rng;
+        float theta[23];
+        double draw[23], labels[11];
+        fd_chi2 chi2;
+        uint8_t flags;
+        solved_point p;
+        fd_rng_start(&rng, 9, FD_STREAM_TEST, (uint64_t)tries, (uint32_t)(i < solved));
+        setting.model->draw_prior(setting.model, &rng, draw);
+        solved_draw(&setting.target, i % 4 ? 0.9 : 1.1, &rng, &p);
+        for (int k = 0; k < 23; k++) theta[k] = (float)(i < solved ? p.theta[k] : draw[k]);
+        fd_judge_rows(&setting, 1, theta, labels, &chi2, &flags);
+        if (i < solved && !(flags & FD_LABELS)) continue;
+        if (i < solved && points) points[i] = p;
+        fd_tally_add(&info.tally, flags);
+        ok(fd_samples_append(writer, 1, theta, labels, &chi2.five, &flags, &err), &err);
+        i++;
+    }
+    info.tally.seconds = 1;
+    ok(fd_samples_finish(writer, &info, &err), &err);
+    fd_setting_free(&setting);
+}
+
+static bool starts_with(const char *path, const char *magic, long least) {
+    char head[16] = "";
+    FILE *file = fopen(path, "rb");
+    if (!file) return false;
+    size_t n = fread(head, 1, sizeof head - 1, file);
+    fseek(file, 0, SEEK_END);
+    long size = ftell(file);
+    fclose(file);
+    return n >= strlen(magic) && !memcmp(head, magic, strlen(magic)) && size >= least;
+}
+
+static void angle_close(double a, double b, double tolerance) {
+    if (!(cos(a - b) > cos(tolerance))) fail_msg("angle %.8g, expected %.8g", a, b);
+}
+
+/* The table equals the model's own numbers, and what the points were made from (parameters are float32). */
+static void analysis_numbers(void **state) {
+    (void)state;
+    enum { N = 40 };
+    static solved_point points[N];
+    fd_run run = a_run();
+    fd_error err;
+    fd_table t;
+    fd_model *model = NULL;
+    make_samples(in_folder("samples.h5"), N, 2000, points);
+    ok(fd_stage_analyse(&run, in_folder("samples.h5"), in_folder("analysis"), &err), &err);
+    ok(fd_table_read(in_folder("analysis/solutions.csv"), &t, &err), &err);
+    ok(fd_model_create(&config.model, &model, &err), &err);
+    assert_int_equal(t.n_rows, N);
+    for (size_t i = 0; i < N; i++) {
+        double theta[23], observables[FD_MAX_OBSERVABLES];
+        for (int k = 0; k < 23; k++) theta[k] = fd_table_at(&t, i, fd_table_column(&t, model->params[k].name));
+        model->forward(model, 1, theta, NULL, observables);
+        for (int k = 0; k < model->n_observables; k++)
+            assert_true(observables[k] == fd_table_at(&t, i, fd_table_column(&t, model->observables[k].name)));
+        const solved_point *p = &points[i];
+#define AT(name) fd_table_at(&t, i, fd_table_column(&t, name))
+        assert_true(fabs(AT("m3_eV") / p->m[2] - 1) < 1e-5);
+        assert_true(fabs(AT("s23sq") - p->s23sq) < 1e-5);
+        angle_close(AT("delta_rad"), p->delta, 1e-3);
+        angle_close(AT("alpha31_rad"), p->alpha31, 1e-3);
+        angle_close(AT("alpha21_rad_paper_phases"), 0, 1e-6);
+        angle_close(AT("alpha31_rad_paper_phases"), 2 * p->delta, 2e-3);
+        double c13 = 1 - p->s13sq;
+        double edge = p->m[0] * (1 - p->s12sq) * c13 + p->m[1] * p->s12sq * c13 + p->m[2] * p->s13sq;
+        assert_true(fabs(AT("mbb_eV_paper_phases") / edge - 1) < 1e-4);
+        assert_true(AT("mbb_eV") <= edge * (1 + 1e-4));
+        assert_true(AT("solution") == 1 && AT("row") == (double)i);
+        assert_true(AT("in_prior") == (i % 4 != 0));
+#undef AT
+    }
+    json_t *root = NULL;
+    ok(fd_json_load(in_folder("analysis/summary.json"), &root, &err), &err);
+    json_t *solutions = json_object_get(root, "solutions"), *digits = json_object_get(root, "digits");
+    assert_int_equal(json_integer_value(json_object_get(solutions, "n")), N);
+    assert_int_equal(json_integer_value(json_object_get(solutions, "n_in_prior")), N - N / 4);
+    json_t *sum = json_object_get(json_object_get(solutions, "observables"), "sum_m_eV");
+    size_t n;
+    double q[3], *x = fd_table_values(&t, fd_table_column(&t, "sum_m_eV"), -1, &n);
+    fd_quartiles(n, x, q);
+    assert_true(json_number_value(json_object_get(sum, "median")) == q[1]);
+    free(x);
+    /* 94.7 % of uniform draws are within two digits; 1e5 draws. */
+    double prior = json_number_value(json_object_get(json_object_get(digits, "prior"), "within_two"));
+    assert_true(fabs(prior - 0.947) < 0.004);
+    assert_null(json_object_get(root, "nearest_not_solutions"));
+    assert_int_not_equal(access(in_folder("analysis/nearest.csv"), F_OK), 0);
+    assert_true(starts_with(in_folder("analysis/analysis.h5"), "\x89HDF", 1000));
+    json_decref(root);
+    fd_model_free(model);
+    fd_table_free(&t);
+    /* Nothing is replaced unasked. */
+    assert_int_equal(fd_stage_analyse(&run, in_folder("samples.h5"), in_folder("analysis"), &err), FD_ERR_FILE);
+    assert_non_null(strstr(err.message, "--force"));
+}
+
+static void check_figures(void) {
+    static const char *const names[] = {"fig2", "fig3", "fig4", "fig5", "phases"};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        char name[64];
+        snprintf(name, sizeof name, "figures/%s.png", names[i]);
+        assert_true(starts_with(in_folder(name), "\x89PNG", 15000));
+        snprintf(name, sizeof name, "figures/%s.pdf", names[i]);
+        assert_true(starts_with(in_folder(name), "%PDF-", 5000));
+        snprintf(name, sizeof name, "figures/%s.gp", names[i]);
+        assert_true(starts_with(in_folder(name), "# ", 500));
+        snprintf(name, sizeof name, "figures/%s.csv", names[i]);
+        assert_int_equal(access(in_folder(name), F_OK), 0);
+    }
+}
+
+/* The report, read back: self-contained, and with `expected` in it. */
+static void check_report(const char *const *expected) {
+    char *html = NULL;
+    size_t length;
+    fd_error err;
+    ok(fd_read_text(in_folder("report.html"), (size_t)64 << 20, &html, &length, &err), &err);
+    assert_non_null(strstr(html, "</html>"));
+    for (const char *src = html; (src = strstr(src, "src=\"")); src++)
+        assert_memory_equal(src, "src=\"data:image/png;base64,", 26);
+    assert_null(strstr(html, "href"));
+    assert_null(strstr(html, "<script"));
+    assert_null(strstr(html, "url("));
+    assert_null(strstr(html, "@import"));
+    for (; *expected; expected++)
+        if (!strstr(html, *expected)) fail_msg("report has no '%s'", *expected);
+    free(html);
+}
+
+static void write_run_files(void) {
+    fd_ledger_entry entries[] = {{"prior draws", "plain", {.n = 1000, .finite = 1000, .in_prior = 1000}},
+                                 {"tuned <network>",
+                                  "x",
+                                  {.n = 2040,
+                                   .finite = 2040,
+                                   .in_prior = 1500,
+                                   .masses = 50,
+                                   .angles = 45,
+                                   .five = 42,
+                                   .labels = 40,
+                                   .labels_in_prior = 30,
+                                   .five_in_prior = 31,
+                                   .seconds = 1}}};
+    char *text = NULL;
+    fd_error err;
+    ok(fd_ledger_write(in_folder("ledger.json"), 2, entries, &err), &err);
+    ok(fd_config_dump(&config, &text, &err), &err);
+    ok(fd_write_text(in_folder("config.yaml"), text, strlen(text), &err), &err);
+    free(text);
+}
+
+/* A network file that has nothing but a loss history worth showing. */
+static void write_network(const char *path, int rows) {
+    static double log[4 * 50];
+    fd_model_file file = {
+        .params = {.n = 23}, .labels = {.n = 11}, .updates = 100 * rows, .n_log = (size_t)rows, .log = log};
+    fd_network_spec spec = {.dim = 23, .n_labels = 11, .n_hidden = 1, .widths = {4}, .activations = {FD_SELU}};
+    fd_provenance provenance = {.verb = "train", .command = "test", .config = "", .parents = ""};
+    fd_error err;
+    fd_schedule_spec_paper(&file.schedule);
+    fd_model_options_default(&file.model);
+    strcpy(file.trained_on, "prior");
+    for (int i = 0; i < 23; i++) file.params.scale[i] = 1;
+    for (int i = 0; i < 11; i++) file.labels.scale[i] = 1;
+    for (int i = 0; i < rows; i++) {
+        log[4 * i] = 100 * (i + 1), log[4 * i + 1] = 1e-3;
+        log[4 * i + 2] = 0.6 + 0.4 * exp(-0.1 * i) + 0.01 * sin(7.0 * i), log[4 * i + 3] = 0.61 + 0.4 * exp(-0.1 * i);
+    }
+    ok(fd_network_create(&spec, &file.network, &err), &err);
+    ok(fd_model_file_write(path, true, &file, &provenance, &err), &err);
+    fd_network_free(file.network);
+}
+
+static void many_solutions_to_report(void **state) {
+    (void)state;
+    fd_run run = a_run();
+    fd_error err;
+    write_run_files();
+    write_network(in_folder("pre-network.h5"), 50);
+    write_network(in_folder("tuned-1.h5"), 30);
+    ok(fd_stage_plot(&run, in_folder("analysis"), folder, &err), &err);
+    check_figures();
+    assert_true(starts_with(in_folder("figures/loss.png"), "\x89PNG", 10000));
+    /* Figures' numbers are the analysis' in other units. */
+    fd_table points, t;
+    ok(fd_table_read(in_folder("figures/fig5.csv"), &points, &err), &err);
+    ok(fd_table_read(in_folder("analysis/solutions.csv"), &t, &err), &err);
+    assert_int_equal(points.n_rows, t.n_rows);
+    double sum[2] = {0, 0};
+    for (size_t i = 0; i < t.n_rows; i++) {
+        sum[0] += fd_table_at(&points, i, fd_table_column(&points, "mbb_meV"));
+        sum[1] += 1e3 * fd_table_at(&t, i, fd_table_column(&t, "mbb_eV"));
+    }
+    assert_true(fabs(sum[0] / sum[1] - 1) < 1e-12);
+    fd_table_free(&points);
+    fd_table_free(&t);
+    assert_int_equal(fd_stage_plot(&run, in_folder("analysis"), folder, &err), FD_ERR_FILE);
+    ok(fd_stage_report(&run, folder, &err), &err);
+    static const char *const wanted[] = {"40 solutions",
+                                         "tuned &lt;network&gt;",
+                                         "solved &lt;points&gt; &amp; prior draws",
+                                         "30 inside the prior box",
+                                         "104 of 30,000,000",
+                                         "yield before tuning is not known",
+                                         "Loss of the networks",
+                                         "100.0 % with the paper",
+                                         "No selected-1.h5",
+                                         "116,306",
+                                         "gamma - 1",
+                                         NULL};
+    check_report(wanted);
+    assert_int_equal(fd_stage_report(&run, folder, &err), FD_ERR_FILE);
+}
+
+static void few_solutions(int solved, const char *phrase) {
+    fd_run run = a_run();
+    fd_error err;
+    fd_table t;
+    run.force = true;
+    make_samples(in_folder("samples.h5"), solved, 3000, NULL);
+    ok(fd_stage_analyse(&run, in_folder("samples.h5"), in_folder("analysis"), &err), &err);
+    assert_non_null(strstr(messages, "nearest"));
+    ok(fd_table_read(in_folder("analysis/nearest.csv"), &t, &err), &err);
+    assert_int_equal(t.n_rows, FD_NEAREST);
+    int chi2 = fd_table_column(&t, "chi2_five"), solution = fd_table_column(&t, "solution");
+    for (size_t i = 0; i < t.n_rows; i++) {
+        assert_true(fd_table_at(&t, i, solution) == 0);
+        assert_true(i == 0 || fd_table_at(&t, i, chi2) >= fd_table_at(&t, i - 1, chi2) * (1 - 1e-12));
+    }
+    fd_table_free(&t);
+    ok(fd_stage_plot(&run, in_folder("analysis"), folder, &err), &err);
+    check_figures();
+    char *script = NULL;
+    size_t length;
+    ok(fd_read_text(in_folder("figures/fig3.gp"), 1 << 20, &script, &length, &err), &err);
+    assert_non_null(strstr(script, "NOT solutions"));
+    free(script);
+    ok(fd_stage_report(&run, folder, &err), &err);
+    check_report((const char *const[]){phrase, "ollow marks", NULL});
+}
+
+static void three_solutions(void **state) {
+    (void)state;
+    few_solutions(3, "Only 3 solutions");
+}
+
+static void no_solutions(void **state) {
+    (void)state;
+    few_solutions(0, "No solution in this run");
+}
+
+static void no_rows(void **state) {
+    (void)state;
+    fd_run run = a_run();
+    fd_error err;
+    make_samples(in_folder("empty.h5"), 0, 0, NULL);
+    assert_int_equal(fd_stage_analyse(&run, in_folder("empty.h5"), in_folder("empty"), &err), FD_ERR_EMPTY);
+    assert_non_null(strstr(err.message, "empty.h5"));
+    assert_int_not_equal(access(in_folder("empty"), F_OK), 0);
+}
+
+/* ---- failures --------------------------------------------------------------------------------------------- */
+
+static void gnuplot_missing(void **state) {
+    (void)state;
+    fd_run run = a_run();
+    fd_error err;
+    run.force = true;
+    char *path = strdup(getenv("PATH"));
+    setenv("PATH", "/nonexistent", 1);
+    fd_status status = fd_stage_plot(&run, in_folder("analysis"), folder, &err);
+    setenv("PATH", path, 1);
+    free(path);
+    assert_int_equal(status, FD_ERR_TOOL);
+    assert_non_null(strstr(err.message, "apt install gnuplot"));
+}
+
+static void gnuplot_fails(void **state) {
+    (void)state;
+    fd_run run = a_run();
+    fd_plot plot = {.run = &run, .folder = folder};
+    fd_text script = {0};
+    fd_error err;
+    fd_text_add(&script, "set output 'broken.png'\nplot nothing_of_that_name\n");
+    assert_int_equal(fd_script_draw(&plot, "broken", &script, &err), FD_ERR_TOOL);
+    assert_non_null(strstr(err.message, "nothing_of_that_name"));
+    fd_text_free(&script);
+    fd_text_add(&script, "# draws nothing\n");
+    assert_int_equal(fd_script_draw(&plot, "broken", &script, &err), FD_ERR_TOOL);
+    fd_text_free(&script);
+}
+
+/* A limit's name comes from a file anyone may edit; it must stay text. */
+static void names_stay_text(void **state) {
+    (void)state;
+    fd_text text = {0};
+    fd_script_quote(&text, "a'b\n`touch x`'; system('x')");
+    assert_string_equal(text.data, "'a''b `touch x`''; system(''x'')'");
+    fd_text_free(&text);
+    fd_html_escape(&text, "<b onclick='x'>&\"");
+    assert_string_equal(text.data, "&lt;b onclick=&#39;x&#39;&gt;&amp;&quot;");
+    fd_text_free(&text);
+}
+
+static void report_of_nothing(void **state) {
+    (void)state;
+    fd_run run = a_run();
+    fd_error err;
+    ok(fd_make_folder(in_folder("nothing"), &err), &err);
+    assert_int_equal(fd_stage_report(&run, in_folder("nothing"), &err), FD_ERR_EMPTY);
+    /* Only a configuration: a report that says what is missing. */
+    char *text = NULL;
+    ok(fd_config_dump(&config, &text, &err), &err);
+    ok(fd_write_text(in_folder("nothing/config.yaml"), text, strlen(text), &err), &err);
+    free(text);
+    ok(fd_stage_report(&run, in_folder("nothing"), &err), &err);
+    ok(fd_read_text(in_folder("nothing/report.html"), 1 << 20, &text, NULL, &err), &err);
+    assert_non_null(strstr(text, "samples.h5 is missing"));
+    assert_non_null(strstr(text, "ledger.json is missing"));
+    assert_non_null(strstr(text, "figures/fig2.png is not there"));
+    free(text);
+}
+
+static void bad_tables(void **state) {
+    (void)state;
+    static const char *const bad[] = {"", "a,b\n1\n", "a,b\n1,2,3\n", "a,b\n1,x\n", "a,b\n1,\n"};
+    fd_table t;
+    fd_error err;
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        ok(fd_write_text(in_folder("bad.csv"), bad[i], strlen(bad[i]), &err), &err);
+        assert_int_equal(fd_table_read(in_folder("bad.csv"), &t, &err), FD_ERR_FORMAT);
+    }
+}
+
+static int set_up(void **state) {
+    (void)state;
+    return mkdtemp(folder) ? 0 : -1;
+}
+
+static int tear_down(void **state) {
+    (void)state;
+    char command[128];
+    if (getenv("FLAVORDIFF_KEEP")) return printf("kept: %s\n", folder) < 0;
+    snprintf(command, sizeof command, "rm -rf %s", folder);
+    return system(command);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(ledger_round_trip), cmocka_unit_test(bad_ledgers),
+        cmocka_unit_test(regions),           cmocka_unit_test(region_needs_its_measurements),
+        cmocka_unit_test(bad_tables),        cmocka_unit_test(names_stay_text),
+        cmocka_unit_test(analysis_numbers),  cmocka_unit_test(many_solutions_to_report),
+        cmocka_unit_test(three_solutions),   cmocka_unit_test(no_solutions),
+        cmocka_unit_test(no_rows),           cmocka_unit_test(gnuplot_missing),
+        cmocka_unit_test(gnuplot_fails),     cmocka_unit_test(report_of_nothing),
+    };
+    return cmocka_run_group_tests(tests, set_up, tear_down);
+}
