@@ -8,6 +8,8 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "io/h5_driver.h"
+
 enum { CHUNK_BYTES = 1 << 16, MAX_CHUNK_BYTES = 1 << 28 };
 
 void fd_h5_fail(fd_h5 *h, fd_status status, const char *format, ...) {
@@ -20,19 +22,11 @@ void fd_h5_fail(fd_h5 *h, fd_status status, const char *format, ...) {
     h->status = fd_fail(h->err, status, "%s: %s", h->path, message);
 }
 
-/* HDF5 keeps the system's reason as text in its error stack: "... errno = 28, error message = '...'". */
-static herr_t find_reason(unsigned n, const H5E_error2_t *entry, void *user) {
-    (void)n;
-    int *reason = user;
-    const char *at = entry->desc ? strstr(entry->desc, "errno = ") : NULL;
-    if (at && !*reason) *reason = atoi(at + 8);
-    return 0;
-}
-
 static void fail_write(fd_h5 *h, const char *what) {
-    int reason = 0;
-    H5Ewalk2(H5E_DEFAULT, H5E_WALK_DOWNWARD, find_reason, &reason);
-    fd_h5_fail(h, FD_ERR_FILE, "cannot write %s: %s", what, reason ? strerror(reason) : "HDF5 refused");
+    if (h->write_error)
+        fd_h5_fail(h, FD_ERR_FILE, "cannot write: %s", strerror(h->write_error));
+    else
+        fd_h5_fail(h, FD_ERR_FILE, "cannot write %s: HDF5 refused", what);
 }
 
 static void fail_read(fd_h5 *h, const char *what) {
@@ -47,11 +41,13 @@ void fd_h5_create(fd_h5 *h, const char *name, const char *path, fd_error *err) {
     *h = (fd_h5){.file = H5I_INVALID_HID, .path = path, .err = err};
     silence();
     hid_t access = H5Pcreate(H5P_FILE_ACCESS), create = H5Pcreate(H5P_FILE_CREATE);
+    hid_t driver = fd_h5_use_driver(access, &h->write_error);
     /* 1.10: checksummed metadata, and readable by every HDF5 since 2016. */
-    if (H5Pset_libver_bounds(access, H5F_LIBVER_V110, H5F_LIBVER_V110) >= 0 &&
+    if (driver >= 0 && H5Pset_libver_bounds(access, H5F_LIBVER_V110, H5F_LIBVER_V110) >= 0 &&
         H5Pset_fclose_degree(access, H5F_CLOSE_STRONG) >= 0 && H5Pset_obj_track_times(create, false) >= 0)
         h->file = H5Fcreate(name, H5F_ACC_TRUNC, create, access);
     if (h->file < 0) fail_write(h, "the file");
+    if (driver >= 0) H5FDunregister(driver); /* the open file keeps it */
     H5Pclose(access);
     H5Pclose(create);
 }
@@ -59,7 +55,7 @@ void fd_h5_create(fd_h5 *h, const char *name, const char *path, fd_error *err) {
 void fd_h5_close(fd_h5 *h) {
     if (h->file < 0) return;
     if (H5Fflush(h->file, H5F_SCOPE_LOCAL) < 0) fail_write(h, "the file");
-    if (H5Fclose(h->file) < 0) fail_write(h, "the file");
+    if (H5Fclose(h->file) < 0 || h->write_error) fail_write(h, "the file");
     h->file = H5I_INVALID_HID;
 }
 
@@ -174,7 +170,8 @@ void fd_h5_append(fd_h5 *h, hid_t dataset, hid_t type, size_t n, const void *row
     if (H5Dset_extent(dataset, dims) < 0) fail_write(h, "rows");
     if (h->status) return;
     space = select_rows(dataset, first, n, &memory);
-    if (space < 0 || memory < 0 || H5Dwrite(dataset, type, memory, space, H5P_DEFAULT, rows) < 0) fail_write(h, "rows");
+    if (space < 0 || memory < 0 || H5Dwrite(dataset, type, memory, space, H5P_DEFAULT, rows) < 0 || h->write_error)
+        fail_write(h, "rows"); /* told now, not at the end of the night */
     if (space >= 0) H5Sclose(space);
     if (memory >= 0) H5Sclose(memory);
 }
@@ -207,6 +204,15 @@ void fd_h5_put_texts(fd_h5 *h, hid_t group, const char *name, int n, const char 
 }
 
 /* ---- opening ---------------------------------------------------------------------------------------------------- */
+
+/* HDF5 keeps the system's reason as text in its error stack: "... errno = 28, error message = '...'". */
+static herr_t find_reason(unsigned n, const H5E_error2_t *entry, void *user) {
+    (void)n;
+    int *reason = user;
+    const char *at = entry->desc ? strstr(entry->desc, "errno = ") : NULL;
+    if (at && !*reason) *reason = atoi(at + 8);
+    return 0;
+}
 
 static herr_t find_truncated(unsigned n, const H5E_error2_t *entry, void *user) {
     (void)n;
@@ -244,9 +250,15 @@ void fd_h5_open(fd_h5 *h, const char *path, fd_error *err) {
         H5Pset_fclose_degree(access, H5F_CLOSE_STRONG);
         h->file = H5Fopen(path, H5F_ACC_RDONLY, access);
         bool truncated = false;
-        if (h->file < 0) H5Ewalk2(H5E_DEFAULT, H5E_WALK_DOWNWARD, find_truncated, &truncated);
+        int reason = 0;
+        if (h->file < 0) {
+            H5Ewalk2(H5E_DEFAULT, H5E_WALK_DOWNWARD, find_truncated, &truncated);
+            H5Ewalk2(H5E_DEFAULT, H5E_WALK_DOWNWARD, find_reason, &reason);
+        }
         H5Pclose(access);
-        if (truncated)
+        if (reason)
+            fd_h5_fail(h, FD_ERR_FILE, "cannot open: %s", strerror(reason));
+        else if (truncated)
             fd_h5_fail(h, FD_ERR_FORMAT, "the file is truncated; make it again or restore a copy");
         else if (h->file < 0)
             fail_open(h);

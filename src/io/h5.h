@@ -23,6 +23,7 @@ typedef struct fd_h5 {
     const char *path; /* for messages; borrowed */
     fd_status status;
     fd_error *err; /* where the first failure is described; may be NULL */
+    int write_error; /* errno of the first failed write; a file being written stays where its fd_h5 is */
 } fd_h5;
 
 enum { FD_H5_MAX_RANK = 3, FD_H5_MAX_TEXT = 1 << 24 };
