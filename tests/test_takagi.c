@@ -26,10 +26,10 @@ static void check_valid(cmat m, const double d[3], cmat u) {
 }
 
 static void singular_values(cmat m, double s[3]) {
-    lapack_complex_double a[9], dummy[1];
+    lapack_complex_double a[16] = {0}, dummy[1]; /* roomy: OpenBLAS 0.3.21 reads past the end */
     double superb[3], values[3];
     for (int i = 0; i < 9; i++) a[i] = m[i / 3][i % 3];
-    assert_int_equal(LAPACKE_zgesvd(LAPACK_ROW_MAJOR, 'N', 'N', 3, 3, a, 3, values, dummy, 1, dummy, 1, superb), 0);
+    assert_int_equal(LAPACKE_zgesvd(LAPACK_COL_MAJOR, 'N', 'N', 3, 3, a, 3, values, dummy, 1, dummy, 1, superb), 0);
     for (int i = 0; i < 3; i++) s[i] = values[2 - i];
 }
 
@@ -84,17 +84,17 @@ static void columns_are_eigenvectors(void **state) {
         random_unitary(&rng, v);
         compose(d0, v, m);
         fd_takagi(m, d, u);
-        lapack_complex_double h[9];
+        lapack_complex_double h[16] = {0};
         for (int a = 0; a < 3; a++)
             for (int b = 0; b < 3; b++) {
-                h[3 * a + b] = 0;
-                for (int i = 0; i < 3; i++) h[3 * a + b] += conj(m[i][a]) * m[i][b];
+                h[a + 3 * b] = 0;
+                for (int i = 0; i < 3; i++) h[a + 3 * b] += conj(m[i][a]) * m[i][b];
             }
-        assert_int_equal(LAPACKE_zheev(LAPACK_ROW_MAJOR, 'V', 'U', 3, h, 3, values), 0);
+        assert_int_equal(LAPACKE_zheev(LAPACK_COL_MAJOR, 'V', 'U', 3, h, 3, values), 0);
         for (int j = 0; j < 3; j++) {
             assert_below(fabs(values[j] - d[j] * d[j]), 1e-13);
             double complex dot = 0;
-            for (int i = 0; i < 3; i++) dot += conj(h[3 * i + j]) * u[i][j];
+            for (int i = 0; i < 3; i++) dot += conj(h[i + 3 * j]) * u[i][j];
             assert_below(fabs(cabs(dot) - 1), 1e-13);
             /* ... and the columns of the matrix it was made of, up to a sign. */
             dot = 0;
