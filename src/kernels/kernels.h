@@ -53,6 +53,8 @@ typedef struct fd_kernels {
      * Box-Muller in float32 from pairs of 32-bit words, |z| <= 6.77. Tables agree to a few ulp, not bitwise. */
     void (*normals)(const uint32_t key[2], uint64_t first_item, uint32_t step, int items, int n, float *out,
                     ptrdiff_t ld);
+    /* The yardstick: rounds of independent multiply-adds in registers. Returns how many operations that was. */
+    double (*peak)(long rounds);
 } fd_kernels;
 
 /* The table for this machine, chosen once from CPUID feature bits (each independently, with the operating system's

@@ -10,6 +10,13 @@
 #define UNROLL _Pragma("GCC unroll 16")
 #endif
 
+/* x86 and arm64 both name vector registers by one letter. */
+#if defined(__x86_64__) || defined(__i386__)
+#define KEEP_IN_REGISTER(x) "+v"(x)
+#else
+#define KEEP_IN_REGISTER(x) "+w"(x)
+#endif
+
 typedef float vf_any __attribute__((vector_size(VW * 4), aligned(4), may_alias));
 
 ALWAYS vf load(const float *p) { return *(const vf_any *)p; }
@@ -380,6 +387,24 @@ static void normals(const uint32_t key[2], uint64_t first_item, uint32_t step, i
     }
 }
 
+/* ---- the yardstick ---- */
+
+enum { CHAINS = 12 };
+
+static double peak(long rounds) {
+    vf sums[CHAINS], factor = splat(0.999f), term = splat(1e-3f);
+    UNROLL
+    for (int i = 0; i < CHAINS; i++) sums[i] = splat((float)i);
+    for (long r = 0; r < rounds; r++) {
+        UNROLL
+        for (int i = 0; i < CHAINS; i++) {
+            sums[i] = sums[i] * factor + term;
+            __asm__ volatile("" : KEEP_IN_REGISTER(sums[i])); /* neither merged nor left out */
+        }
+    }
+    return 2.0 * VW * CHAINS * (double)rounds;
+}
+
 static const fd_kernels table = {
     .name = FD_TABLE_NAME,
     .gemm = gemm,
@@ -387,5 +412,6 @@ static const fd_kernels table = {
     .transpose = transpose,
     .adam = adam,
     .normals = normals,
+    .peak = peak,
 };
 const fd_kernels *const FD_TABLE = &table;
