@@ -239,6 +239,7 @@ static void bad_files(void **state) {
     assert_int_equal(fd_config_load("/", 0, NULL, &c, &err), FD_ERR_FILE);
     assert_int_equal(fd_write_text(path, "a: \0b\n", 6, NULL), FD_OK);
     assert_int_equal(fd_config_load(path, 0, NULL, &c, &err), FD_ERR_CONFIG);
+    assert_message(&err, "%: not a text file; is it the right file?");
     assert_int_equal(fd_write_text(path, "a: \xff\n", 5, NULL), FD_OK);
     assert_int_equal(fd_config_load(path, 0, NULL, &c, &err), FD_ERR_CONFIG);
     assert_message(&err, "%:1: ");

@@ -314,13 +314,16 @@ fd_status fd_config_load(const char *path, int n_sets, const char *const *sets, 
     fd_status status = FD_OK;
     if (path) status = fd_read_text(path, MAX_CONFIG_BYTES, &original, &original_length, err);
     if (status) return status;
-    bool blank = !original || (strlen(original) == original_length && is_blank(original));
-    text = blank ? strdup("{}") : strndup(original, original_length);
+    if (original && strlen(original) != original_length) {
+        free(original);
+        return fd_fail(err, FD_ERR_CONFIG, "%s: not a text file; is it the right file?", path);
+    }
+    text = strdup(original && !is_blank(original) ? original : "{}");
     if (!text) {
         free(original);
         return fd_fail(err, FD_ERR_MEMORY, "configuration: out of memory");
     }
-    length = blank ? 2 : original_length;
+    length = strlen(text);
 
     source from = {.name = path, .text = original ? original : "", .length = original_length, .sets = sets};
     status = read_text(path ? path : "defaults", text, length, &from, &loaded, err);
