@@ -220,6 +220,11 @@ static void not_finite_stays_in_its_lane(void **state) {
             else
                 assert_true(re == clean.u_re[i / 3][i % 3][w] && im == clean.u_im[i / 3][i % 3][w] && d == clean.d[i % 3][w]);
         }
+    /* Also where nothing is left to rotate. */
+    cmat diagonal = {{NAN, 0, 0}, {0, 1, 0}, {0, 0, 2}}, u;
+    double d[3];
+    fd_takagi(diagonal, d, u);
+    for (int i = 0; i < 9; i++) assert_true(isnan(creal(u[i / 3][i % 3])) && isnan(cimag(u[i / 3][i % 3])) && isnan(d[i / 3]));
 }
 
 /* A lane's bits do not depend on its neighbours, however many sweeps those need. */
