@@ -49,10 +49,36 @@ void fd_script_title(fd_text *script, const fd_plot *plot, const char *title);
 /* Colour axis of chi2: linear, or logarithmic when nearest points are drawn. */
 void fd_script_colours(fd_text *script, const fd_plot *plot);
 /* Margins of panel `panel` of `panels` side by side. `colour_bar`: leaves room at the right and shows it. */
-void fd_script_panel(fd_text *script, int panel, int panels, double bottom, double top, bool colour_bar);
-/* Plot elements for all classes of points: ", 'NAME.csv' using ..."; x and y are columns. With legend: titles. */
-void fd_script_points(fd_text *script, const fd_plot *plot, const char *name, const char *x, const char *y,
-                      bool legend);
+void fd_script_panel(fd_text *script, int panel, int panels, bool colour_bar);
+/* Plot elements for all classes of points: ", 'NAME.csv' using ..."; x and y are columns. Ends the plot command. */
+void fd_script_points(fd_text *script, const fd_plot *plot, const char *name, const char *x, const char *y);
+
+/* Legend above the panels, laid out here because gnuplot's own key breaks into columns at the width of one panel.
+ * Zero-initialise, add entries, write before the plot command of panel 0. */
+typedef enum fd_legend_kind { FD_LEGEND_POINT, FD_LEGEND_LINE, FD_LEGEND_BOX } fd_legend_kind;
+enum { FD_LEGEND_ENTRIES = 8 };
+typedef struct fd_legend {
+    int n;
+    struct {
+        fd_legend_kind kind;
+        int mark;          /* FD_LEGEND_POINT */
+        const char *style; /* "lc rgb '#d7191c' lw 1.8", or the colour of a box */
+        char text[96];
+    } entries[FD_LEGEND_ENTRIES];
+} fd_legend;
+void fd_legend_add(fd_legend *legend, fd_legend_kind kind, int mark, const char *style, const char *format, ...)
+    FD_PRINTF(5, 6);
+/* The classes of points that are drawn, with their numbers. */
+void fd_legend_points(fd_legend *legend, const fd_plot *plot);
+void fd_legend_write(fd_text *script, const fd_legend *legend);
+/* Limits on an observable (eV on an axis in meV) that lie in lo..hi, as dashed verticals (front: over filled regions)
+ * with a letter at the top; `notes` collects what the letters stand for and goes on counting from panel to panel. */
+void fd_limit_lines(fd_text *script, const fd_plot *plot, const char *observable, double lo, double hi, bool front,
+                    fd_text *notes);
+/* The notes as a line at the foot of the figure; before the plot command of the last panel. */
+void fd_limit_notes(fd_text *script, const fd_text *notes);
+/* Distance between tics: 1, 2 or 5 times a power of ten, at most `most` of them in `width`. */
+double fd_tic_step(double width, int most);
 /* Writes NAME.gp and runs gnuplot on it in the figures folder. FD_ERR_TOOL when gnuplot is missing or fails. */
 fd_status fd_script_draw(const fd_plot *plot, const char *name, const fd_text *script, fd_error *err);
 

@@ -29,6 +29,7 @@ static void decades(const fd_plot *plot, const char *column, double *lo, double 
 fd_status fd_plot_heavy(const fd_plot *plot, fd_error *err) {
     static const char *const columns[] = {"M1_GeV", "M2_GeV", "M3_GeV", "chi2", "class"};
     fd_text script = {0};
+    fd_legend legend = {0};
     double y_lo, y_hi;
     fd_status status = fd_plot_csv(plot, "fig2", 5, columns, err);
     if (status) return status;
@@ -37,19 +38,21 @@ fd_status fd_plot_heavy(const fd_plot *plot, fd_error *err) {
     fd_script_title(&script, plot, "Heavy Majorana masses");
     fd_script_colours(&script, plot);
     fd_text_add(&script, "set logscale xy\nset format xy '10^{%T}'\n");
+    fd_legend_points(&legend, plot);
+    fd_legend_add(&legend, FD_LEGEND_BOX, 0, "#d0d0d0", "excluded: |M_1|, |M_2| > |M_3|");
     for (int panel = 0; panel < 2; panel++) {
         double x_lo, x_hi;
         decades(plot, columns[panel], &x_lo, &x_hi);
-        fd_script_panel(&script, panel, 2, 0.16, 0.81, true);
-        fd_text_addf(&script, "set xlabel '|M_%d| [GeV]'\nset ylabel '|M_3| [GeV]'\n", panel + 1);
+        x_lo = fmin(x_lo, y_lo);
+        x_hi = y_hi; /* the whole triangle is seen */
+        fd_script_panel(&script, panel, 2, true);
+        if (panel == 0) fd_legend_write(&script, &legend);
+        fd_text_addf(&script, "set xlabel '|M_%d| [GeV]'\nset ylabel '|M_3| [GeV]' offset 0.8\n", panel + 1);
         fd_text_addf(&script, "set xrange [%.3g:%.3g]\nset yrange [%.3g:%.3g]\n", x_lo, x_hi, y_lo, y_hi);
-        fd_text_addf(&script,
-                     "set label 5 'excluded: |M_%d| > |M_3|' at graph 0.97,0.06 right textcolor rgb '#555555' front\n",
-                     panel + 1);
-        fd_text_addf(&script, "plot [t=%.3g:%.3g] '+' using 1:(%.3g):1 with filledcurves lc rgb '#c8c8c8' notitle",
-                     x_lo, x_hi, y_lo);
-        fd_text_addf(&script, ", \\\n  '+' using 1:1 with lines lc rgb '#777777' lw 1 notitle");
-        fd_script_points(&script, plot, "fig2", columns[panel], "M3_GeV", panel == 0);
+        fd_text_addf(&script, "plot '+' using 1:(%.3g):($1 > %.3g ? $1 : %.3g) with filledcurves lc rgb '#d0d0d0'",
+                     y_lo, y_lo, y_lo);
+        fd_text_add(&script, ", \\\n  '+' using 1:1 with lines lc rgb '#777777' lw 1");
+        fd_script_points(&script, plot, "fig2", columns[panel], "M3_GeV");
     }
     fd_script_close(&script);
     status = fd_script_draw(plot, "fig2", &script, err);
@@ -81,70 +84,54 @@ static void delta_axes(fd_text *script) {
     fd_text_add(script, "set ylabel 'δ_{CP} [deg]' offset 1\nset yrange [0:360]\nset ytics 60\nset mytics 2\n");
 }
 
-/* Limits on the sum of masses that lie in the panel, as dashed lines with their name along them. */
-static void sum_limits(fd_text *script, const fd_plot *plot, double lo, double hi) {
-    int tag = 20;
-    for (int i = 0; i < plot->target.n_limits; i++) {
-        const fd_limit *limit = &plot->target.limits[i];
-        if (strcmp(limit->observable, "sum_m_eV") || limit->band) continue;
-        const double ends[2] = {1e3 * limit->lo, 1e3 * limit->hi};
-        for (int end = 0; end < 2; end++) {
-            if (!(ends[end] > lo && ends[end] < hi)) continue;
-            fd_text_addf(
-                script,
-                "set arrow %d from first %.6g,graph 0 to first %.6g,graph 1 nohead lc rgb '#5060a0' dt 2 lw 1.2\n", tag,
-                ends[end], ends[end]);
-            fd_text_addf(script, "set label %d ", tag);
-            fd_script_quote(script, limit->name);
-            fd_text_addf(script,
-                         " at first %.6g,graph 0.98 right rotate by 90 offset character %s,0 font ',-5' "
-                         "textcolor rgb '#5060a0' noenhanced front\n",
-                         ends[end], tag % 2 ? "-0.5" : "0.6");
-            tag++;
-        }
-    }
-}
-
 fd_status fd_plot_dirac(const fd_plot *plot, fd_error *err) {
     static const char *const columns[] = {"sum_m_meV", "s23sq", "delta_deg", "chi2", "class"};
     const fd_measurement *delta = measured(plot, "delta_rad"), *s23 = measured(plot, "s23sq");
     fd_text script = {0};
+    fd_legend legend = {0};
+    fd_text notes = {0};
     double lo, hi;
     fd_status status = fd_plot_csv(plot, "fig3", 5, columns, err);
     if (status) return status;
     fd_script_open(&script, "fig3", "Dirac phase against the sum of masses and against s23^2", 9, 4.4);
     fd_script_title(&script, plot, "Dirac CP phase");
     fd_script_colours(&script, plot);
-    fd_script_panel(&script, 0, 2, 0.16, 0.81, true);
+    fd_legend_points(&legend, plot);
+    if (delta) fd_legend_add(&legend, FD_LEGEND_LINE, 0, "lc rgb '#c8660a' lw 1.5", "δ_{CP} measured, 1σ band");
+    if (s23) fd_legend_add(&legend, FD_LEGEND_LINE, 0, "lc rgb '#555555' dt '-' lw 1.2", "3σ window of s_{23}^2");
+    fd_script_panel(&script, 0, 2, true);
+    fd_legend_write(&script, &legend);
     if (!fd_plot_range(plot, "sum_m_meV", &lo, &hi)) lo = 60, hi = 100;
     lo = fmin(55, 0.97 * lo);
     hi = fmax(130, 1.03 * hi);
-    fd_text_addf(&script, "set xlabel 'Σm_i [meV]'\nset xrange [%.6g:%.6g]\n", lo, hi);
+    fd_text_addf(&script, "set xlabel 'Σm_i [meV]'\nset xrange [%.6g:%.6g]\nset xtics %g\n", lo, hi,
+                 fd_tic_step(hi - lo, 7));
     delta_axes(&script);
     delta_measured(&script, delta);
-    sum_limits(&script, plot, lo, hi);
-    fd_text_add(&script, "plot NaN notitle");
-    if (delta) fd_text_add(&script, ", \\\n  NaN with lines lc rgb '#c8660a' lw 1.5 title 'δ_{CP} measured, 1σ band'");
-    fd_script_points(&script, plot, "fig3", "sum_m_meV", "delta_deg", true);
+    fd_limit_lines(&script, plot, "sum_m_eV", lo, hi, false, &notes);
+    fd_text_add(&script, "plot NaN");
+    fd_script_points(&script, plot, "fig3", "sum_m_meV", "delta_deg");
 
-    fd_script_panel(&script, 1, 2, 0.16, 0.81, true);
+    fd_script_panel(&script, 1, 2, true);
     if (!fd_plot_range(plot, "s23sq", &lo, &hi)) lo = 0.4, hi = 0.6;
     if (s23) lo = fmin(lo, s23->lo), hi = fmax(hi, s23->hi);
-    fd_text_addf(&script, "set xlabel 's_{23}^2'\nset xrange [%.6g:%.6g]\n", lo - 0.02, hi + 0.02);
+    lo -= 0.02, hi += 0.02;
+    fd_text_addf(&script, "set xlabel 's_{23}^2'\nset xrange [%.6g:%.6g]\nset xtics %g\n", lo, hi,
+                 fd_tic_step(hi - lo, 6));
     delta_measured(&script, delta);
     if (s23) {
         for (int end = 0; end < 2; end++)
             fd_text_addf(
                 &script,
-                "set arrow %d from first %.6g,graph 0 to first %.6g,graph 1 nohead lc rgb '#555555' dt 2 lw 1.2\n",
+                "set arrow %d from first %.6g,graph 0 to first %.6g,graph 1 nohead lc rgb '#555555' dt '-' lw 1.2\n",
                 20 + end, end ? s23->hi : s23->lo, end ? s23->hi : s23->lo);
-        fd_text_addf(&script, "set label 20 '3σ' at first %.6g,graph 0.96 left offset 0.5,0 textcolor rgb '#555555'\n",
-                     s23->lo);
     }
-    fd_text_add(&script, "plot NaN notitle");
-    fd_script_points(&script, plot, "fig3", "s23sq", "delta_deg", false);
+    fd_limit_notes(&script, &notes);
+    fd_text_add(&script, "plot NaN");
+    fd_script_points(&script, plot, "fig3", "s23sq", "delta_deg");
     fd_script_close(&script);
     status = fd_script_draw(plot, "fig3", &script, err);
+    fd_text_free(&notes);
     fd_text_free(&script);
     return status;
 }
@@ -216,6 +203,7 @@ static fd_status write_phases(const fd_plot *plot, uint64_t counts[PHASES][KINDS
 fd_status fd_plot_phases(const fd_plot *plot, fd_error *err) {
     uint64_t counts[PHASES][KINDS][BINS], top = 0;
     fd_text script = {0};
+    fd_legend legend = {0};
     bool few = plot->nearest.n_rows > 0, any = plot->solutions.n_rows > 0;
     fd_status status = count_phases(plot, counts, err);
     if (!status) status = write_phases(plot, counts, err);
@@ -230,30 +218,42 @@ fd_status fd_plot_phases(const fd_plot *plot, fd_error *err) {
     fd_text_addf(&script, "set boxwidth %g\nset style fill solid 0.75 border lc rgb '#1f4e79'\n", 360.0 / BINS);
     fd_text_addf(&script, "set xrange [0:360]\nset xtics 60\nset mxtics 4\nset yrange [0:%.6g]\n",
                  top ? 1.25 * (double)top : 1);
+    if (any) {
+        fd_legend_add(&legend, FD_LEGEND_BOX, 0, "#6baed6", "solutions, phases of the factorisation");
+        fd_legend_add(&legend, FD_LEGEND_LINE, 0, "lc rgb '#b2182b' lw 1.6", "the same with the paper's phases");
+        fd_legend_add(&legend, FD_LEGEND_LINE, 0, "lc rgb '#555555' dt '.' lw 1.4", "flat");
+    }
+    if (few)
+        fd_legend_add(&legend, FD_LEGEND_LINE, 0, "lc rgb '#777777' dt '-' lw 1.4", "%zu nearest by χ², NOT solutions",
+                      plot->drawn[FD_POINT_NEAREST]);
     for (int p = 0; p < PHASES; p++) {
-        fd_script_panel(&script, p, PHASES, 0.16, 0.81, false);
+        fd_script_panel(&script, p, PHASES, false);
+        if (p == 0) fd_legend_write(&script, &legend);
         fd_text_addf(&script, "set xlabel 'α_{%s} [deg]'\nset ylabel 'points per %d deg' offset 1\n", p ? "21" : "31",
                      360 / BINS);
         if (p == 1 && counts[1][1][0] > 0)
             fd_text_addf(&script,
-                         "set label 5 'the paper''s phases: α_{21} = 0 for all %zu' at graph 0.05,0.95 left textcolor "
+                         "set label 5 'the paper''s phases: α_{21} = 0 for all %zu' at graph 0.07,0.94 left font small "
+                         "textcolor "
                          "rgb '#b2182b'\n",
                          plot->solutions.n_rows);
-        fd_text_add(&script, "plot NaN notitle");
-        if (any)
+        fd_text_add(&script, "plot NaN");
+        if (any) {
             fd_text_addf(&script,
-                         ", \\\n  'fig4.csv' using 'bin_centre_deg':'%s_solutions' with boxes lc rgb '#6baed6' %s",
-                         phase_names[p], p ? "notitle" : "title 'solutions, phases of the factorisation'");
-        if (any)
+                         ", \\\n  'fig4.csv' using 'bin_centre_deg':'%s_solutions' with boxes lc rgb '#6baed6'",
+                         phase_names[p]);
+            fd_text_addf(&script, ", \\\n  %.6g with lines lc rgb '#555555' dt '.' lw 1.4",
+                         (double)plot->solutions.n_rows / BINS);
             fd_text_addf(&script,
                          ", \\\n  'fig4.csv' using 'bin_centre_deg':'%s_solutions_paper_phases' with histeps lc rgb "
-                         "'#b2182b' lw 1.6 %s",
-                         phase_names[p], p ? "notitle" : "title 'the same with the paper''s phases'");
+                         "'#b2182b' lw 1.6",
+                         phase_names[p]);
+        }
         if (few)
             fd_text_addf(&script,
                          ", \\\n  'fig4.csv' using 'bin_centre_deg':'%s_nearest_not_solutions' with histeps lc rgb "
-                         "'#777777' dt 2 lw 1.4 %s",
-                         phase_names[p], p ? "notitle" : "title 'nearest by χ², NOT solutions'");
+                         "'#777777' dt '-' lw 1.4",
+                         phase_names[p]);
         fd_text_add(&script, "\n");
     }
     fd_script_close(&script);

@@ -11,8 +11,8 @@
 
 enum { MOST_NETWORKS = 21 }; /* the pre-network and at most 20 rounds of tuning */
 
-/* loss-STEM.csv from STEM.h5. *rows: 0 when the file is not there or has no log. */
-static fd_status write_curve(const fd_plot *plot, const char *run_folder, const char *stem, size_t *rows,
+/* loss-STEM.csv from STEM.h5. *rows: 0 when the file is not there or has no log; *last: raised to its last update. */
+static fd_status write_curve(const fd_plot *plot, const char *run_folder, const char *stem, size_t *rows, double *last,
                              fd_error *err) {
     static const char *const names[] = {"update", "learning_rate", "training_loss", "validation_loss"};
     char file[64];
@@ -34,6 +34,7 @@ static fd_status write_curve(const fd_plot *plot, const char *run_folder, const 
             goto cleanup;
         }
         memcpy(row, model.log + 4 * i, 4 * sizeof *row);
+        *last = fmax(*last, row[0]);
     }
     if (!(status = fd_table_write(&table, to, err))) *rows = model.n_log;
 cleanup:
@@ -44,29 +45,32 @@ cleanup:
     return status;
 }
 
-/* One panel: training loss thin, validation loss with marks, one colour a network. */
-static void curves(fd_text *script, size_t n, char stems[][32], bool legend) {
-    static const char *const colours[] = {"#2166ac", "#b2182b", "#1b7837", "#e08214", "#762a83"};
+/* One panel: training loss pale, validation loss with marks, one colour a network. */
+static void curves(fd_text *script, size_t n, char stems[][32]) {
+    static const char *const colours[][2] = {{"#2166ac", "#a6c8e4"},
+                                             {"#b2182b", "#f0b0a8"},
+                                             {"#1b7837", "#a8d8b0"},
+                                             {"#e08214", "#f8d0a0"},
+                                             {"#762a83", "#d0b0d8"}};
     fd_text_add(script, "plot NaN notitle");
     for (size_t i = 0; i < n; i++) {
-        const char *colour = colours[i % 5];
-        fd_text_addf(script,
-                     ", \\\n  'loss-%s.csv' using 'update':'training_loss' with lines lw 1 dt 3 lc rgb '%s' notitle",
-                     stems[i], colour);
+        const char *const *colour = colours[i % 5];
         fd_text_addf(
             script,
-            ", \\\n  '' using 'update':'validation_loss' with linespoints pt 7 ps 0.45 lw 1.4 lc rgb '%s' title '%s'",
-            colour, stems[i]);
+            ", \\\n  'loss-%s.csv' using 'update':'training_loss' with lines lw 1.4 lc rgb '%s' title '%s, training'",
+            stems[i], colour[1], stems[i]);
+        fd_text_addf(script,
+                     ", \\\n  '' using 'update':'validation_loss' with linespoints pt 7 ps 0.4 lw 1.2 lc rgb '%s' "
+                     "title '%s, validation'",
+                     colour[0], stems[i]);
     }
-    if (legend)
-        fd_text_add(script, ", \\\n  NaN with lines lw 1 dt 3 lc rgb 'black' title 'training'"
-                            ", \\\n  NaN with linespoints pt 7 ps 0.45 lw 1.4 lc rgb 'black' title 'validation'");
     fd_text_add(script, "\n");
 }
 
 fd_status fd_plot_loss(const fd_plot *plot, const char *run_folder, fd_error *err) {
     char stems[MOST_NETWORKS][32], stem[32];
     size_t n = 0, n_before = 0, rows;
+    double last[2] = {1, 1}; /* updates of the pre-network, of the tuned ones */
     fd_text script = {0};
     fd_status status = FD_OK;
     for (int round = 0; round < MOST_NETWORKS && !status; round++) {
@@ -74,7 +78,7 @@ fd_status fd_plot_loss(const fd_plot *plot, const char *run_folder, fd_error *er
             snprintf(stem, sizeof stem, "pre-network");
         else
             snprintf(stem, sizeof stem, "tuned-%d", round);
-        status = write_curve(plot, run_folder, stem, &rows, err);
+        status = write_curve(plot, run_folder, stem, &rows, &last[round > 0], err);
         if (status || rows == 0) continue;
         if (round == 0) n_before = 1;
         strcpy(stems[n++], stem);
@@ -86,13 +90,15 @@ fd_status fd_plot_loss(const fd_plot *plot, const char *run_folder, fd_error *er
     }
     int panels = n_before && n > n_before ? 2 : 1;
     fd_script_open(&script, "loss", "loss of the networks", panels == 2 ? 9 : 7, 4.4);
-    fd_text_add(&script, "set label 1 'Mean squared error on the noise' at screen 0.5,0.95 center font ',+2'\n"
+    fd_text_add(&script, "set label 1 'Mean squared error on the noise' at screen 0.5,0.93 center font big\n"
                          "set xlabel 'update'\nset ylabel 'loss' offset 1\nset grid ytics lc rgb '#dddddd'\n");
     for (int p = 0; p < panels; p++) {
         size_t first = p == 1 ? n_before : 0, count = panels == 2 && p == 0 ? n_before : n - first;
-        fd_script_panel(&script, p, panels, 0.16, 0.82, false);
-        if (p == 1) fd_text_add(&script, "set key top right inside vertical\n");
-        curves(&script, count, stems + first, p == 0);
+        double end = last[p == 1 || n_before == 0];
+        fd_script_panel(&script, p, panels, false);
+        fd_text_addf(&script, "set key top right font small\nset xrange [0:%.6g]\nset xtics %g\n", end,
+                     fd_tic_step(end, 5));
+        curves(&script, count, stems + first);
     }
     fd_script_close(&script);
     status = fd_script_draw(plot, "loss", &script, err);

@@ -75,99 +75,90 @@ static fd_status write_region(const fd_plot *plot, const fd_target *target, int 
     return status;
 }
 
-/* Outline: the left end as an error bar over its interval, then the lower and the upper edge. */
-static void outline(fd_text *script, const char *file, const char *column, double floor_, const char *style,
-                    const char *title) {
-    fd_text_addf(
-        script,
-        ", \\\n  '%s' every ::0::0 using '%s':(0.5*(column(2)+column(3))):(column(2)):(column(3)) with yerrorbars "
-        "pt -1 ps 0 %s notitle",
-        file, column, style);
-    fd_text_addf(script, ", \\\n  '%s' using '%s':(column(2) > %.4g ? column(2) : %.4g) with lines %s notitle", file,
-                 column, floor_, floor_, style);
-    fd_text_addf(script, ", \\\n  '%s' using '%s':'mbb_max_meV' with lines %s title '%s'", file, column, style, title);
-}
-
-static void fill(fd_text *script, const char *file, const char *column, double floor_, const char *colour) {
+/* Outline: the left end, then the lower and the upper edge. */
+static void outline(fd_text *script, const char *file, const char *column, double bottom, const char *style) {
     fd_text_addf(script,
-                 ", \\\n  '%s' using '%s':(column(2) > %.4g ? column(2) : %.4g):'mbb_max_meV' with filledcurves fs "
-                 "solid 1 noborder lc rgb '%s' notitle",
-                 file, column, floor_, floor_, colour);
+                 ", \\\n  '%s' every ::0::0 using '%s':'mbb_min_meV':(0):(column(3)-column(2)) with vectors nohead %s",
+                 file, column, style);
+    fd_text_addf(script, ", \\\n  '%s' using '%s':(column(2) > %.4g ? column(2) : %.4g) with lines %s", file, column,
+                 bottom, bottom, style);
+    fd_text_addf(script, ", \\\n  '%s' using '%s':'mbb_max_meV' with lines %s", file, column, style);
 }
 
-/* Grey outside, the other ordering darker, this one white with the paper's red outline. */
-static void regions(fd_text *script, const fd_plot *plot, int abscissa, const frame *f, bool legend) {
-    static const char *const short_names[] = {"NO", "IO"};
-    char own[64], other[64], own_title[80] = "", other_title[80] = "";
-    double floor_ = f->y[0] / 100;
+static void fill(fd_text *script, const char *file, const char *column, double bottom, const char *style) {
+    fd_text_addf(script,
+                 ", \\\n  '%s' using '%s':(column(2) > %.4g ? column(2) : %.4g):'mbb_max_meV' with filledcurves %s",
+                 file, column, bottom, bottom, style);
+}
+
+static const char own_style[] = "lc rgb '#d7191c' lw 1.8", other_style[] = "lc rgb '#777777' lw 1.2 dt '-'";
+
+/* Grey outside; this ordering white with the paper's red outline, the other one shaded. */
+static void regions(fd_text *script, const fd_plot *plot, int abscissa, const frame *f) {
+    char own[64], other[64];
+    double bottom = f->y[0] / 100; /* stands for 0 on the logarithmic axis */
     const char *column = abscissae[abscissa].column;
     snprintf(own, sizeof own, "fig5-%s-%s.csv", abscissae[abscissa].key, ordering_key(plot->target.ordering));
     snprintf(other, sizeof other, "fig5-%s-%s.csv", abscissae[abscissa].key, ordering_key(plot->other.ordering));
-    if (legend) snprintf(own_title, sizeof own_title, "allowed (95%%), %s", short_names[plot->target.ordering]);
-    if (legend) snprintf(other_title, sizeof other_title, "allowed (95%%), %s", short_names[plot->other.ordering]);
-    fd_text_add(script, "plot NaN notitle");
-    if (plot->has_other) fill(script, other, column, floor_, "#cfcfcf");
-    fill(script, own, column, floor_, "#ffffff");
-    if (plot->has_other) outline(script, other, column, floor_, "lc rgb '#777777' lw 1.2 dt 2", other_title);
-    outline(script, own, column, floor_, "lc rgb '#d7191c' lw 1.8", own_title);
+    fd_text_add(script, "plot NaN");
+    fill(script, own, column, bottom, "fillstyle solid 1 noborder lc rgb '#ffffff'");
+    if (plot->has_other)
+        fill(script, other, column, bottom, "fillstyle transparent solid 0.25 noborder lc rgb '#555555'");
+    if (plot->has_other) outline(script, other, column, bottom, other_style);
+    outline(script, own, column, bottom, own_style);
+}
+
+static void region_legend(fd_legend *legend, const fd_plot *plot) {
+    static const char *const names[] = {"normal", "inverted"};
+    fd_legend_points(legend, plot);
+    fd_legend_add(legend, FD_LEGEND_LINE, 0, own_style, "allowed (95%%), %s ordering", names[plot->target.ordering]);
+    if (plot->has_other)
+        fd_legend_add(legend, FD_LEGEND_LINE, 0, other_style, "allowed (95%%), %s ordering",
+                      names[plot->other.ordering]);
 }
 
 /* ---- limits ----------------------------------------------------------------------------------------------- */
 
-/* Horizontal: limits on mbb. A band (range over nuclear matrix elements) is shaded, its name stands at its upper
- * edge; names change sides so that two near ones do not meet. */
-static void mbb_limits(fd_text *script, const fd_plot *plot, const frame *f, bool named) {
-    int n = 0;
-    for (int i = 0; i < plot->target.n_limits; i++) {
+static const char *limit_colour(int n) {
+    static const char *const colours[] = {"#2166ac", "#7b3294", "#b35806"};
+    return colours[n % 3];
+}
+
+/* Limits on mbb as horizontal lines, or strips where a limit is a range over nuclear matrix elements: plot elements, so
+ * that points lie on top. */
+static void mbb_limits(fd_text *script, const fd_plot *plot, const frame *f) {
+    for (int i = 0, n = 0; i < plot->target.n_limits; i++) {
         const fd_limit *limit = &plot->target.limits[i];
         double lo = fmax(1e3 * limit->lo, f->y[0]), hi = fmin(1e3 * limit->hi, f->y[1]);
         if (strcmp(limit->observable, "mbb_eV") || !(hi > lo)) continue;
-        const char *colour = n % 2 ? "#7b3294" : "#2166ac";
         if (limit->band)
-            fd_text_addf(
-                script,
-                "set object %d rect from graph 0,first %.6g to graph 1,first %.6g fillcolor rgb '%s' fillstyle "
-                "transparent solid 0.13 noborder front\n",
-                30 + n, lo, hi, colour);
-        else
-            fd_text_addf(
-                script,
-                "set arrow %d from graph 0,first %.6g to graph 1,first %.6g nohead front lc rgb '%s' dt 2 lw 1.2\n",
-                30 + n, hi, hi, colour);
-        if (named) {
-            fd_text_addf(script, "set label %d ", 30 + n);
-            fd_script_quote(script, limit->name);
             fd_text_addf(script,
-                         " at graph %s,first %.6g offset 0,-0.55 font ',-6' textcolor rgb '%s' noenhanced front\n",
-                         n % 2 ? "0.98" : "0.02", hi, colour);
-            if (n % 2) fd_text_addf(script, "set label %d right\n", 30 + n);
-        }
+                         ", \\\n  '+' using 1:(%.6g):(%.6g) with filledcurves fillstyle transparent solid 0.12 "
+                         "noborder lc rgb '%s'",
+                         lo, hi, limit_colour(n));
+        else
+            fd_text_addf(script, ", \\\n  %.6g with lines lc rgb '%s' dt 4 lw 1.2", hi, limit_colour(n));
         n++;
     }
 }
 
-/* Vertical: limits on the abscissa, dashed, with their names along them, above the region. */
-static void abscissa_limits(fd_text *script, const fd_plot *plot, const char *observable, const frame *f) {
-    int n = 0;
-    for (int i = 0; i < plot->target.n_limits; i++) {
+/* Their names at the upper ends. On the left, where no point is expected above the regions, unless another name is near
+ * or the limit is as low as the points are. */
+static void mbb_limit_names(fd_text *script, const fd_plot *plot, const frame *f) {
+    double taken[FD_MAX_LIMITS];
+    for (int i = 0, n = 0, left = 0; i < plot->target.n_limits; i++) {
         const fd_limit *limit = &plot->target.limits[i];
-        if (strcmp(limit->observable, observable) || limit->band) continue;
-        const double ends[2] = {1e3 * limit->lo, 1e3 * limit->hi};
-        for (int end = 0; end < 2; end++) {
-            if (!(ends[end] > f->x[0] && ends[end] < f->x[1])) continue;
-            fd_text_addf(script,
-                         "set arrow %d from first %.6g,graph 0 to first %.6g,graph 1 nohead lc rgb '#1b7837' dt 3 lw "
-                         "1.2 front\n",
-                         50 + n, ends[end], ends[end]);
-            fd_text_addf(script, "set label %d ", 50 + n);
-            fd_script_quote(script, limit->name);
-            fd_text_addf(
-                script,
-                " at first %.6g,graph 0.03 left rotate by 90 offset character %s,0 font ',-6' textcolor rgb '#1b7837' "
-                "noenhanced front\n",
-                ends[end], n % 2 ? "-0.4" : "0.5");
-            n++;
-        }
+        double lo = fmax(1e3 * limit->lo, f->y[0]), hi = fmin(1e3 * limit->hi, f->y[1]);
+        if (strcmp(limit->observable, "mbb_eV") || !(hi > lo)) continue;
+        bool right = hi < 30;
+        for (int k = 0; k < left; k++) right = right || fabs(log10(hi / taken[k])) < 0.14;
+        if (!right) taken[left++] = hi;
+        fd_text_addf(script, "set label %d ", 30 + n);
+        fd_script_quote(script, limit->name);
+        fd_text_addf(script,
+                     " at graph %s,first %.6g %s offset 0,-0.5 font small textcolor rgb '%s' noenhanced front\n",
+                     right ? "0.98" : "0.02", hi, right ? "right" : "left", limit_colour(n));
+        n++;
     }
 }
 
@@ -180,34 +171,44 @@ static fd_status both_regions(const fd_plot *plot, int abscissa, double x_end, f
 }
 
 static void panel(fd_text *script, int index, int abscissa, const frame *f) {
-    fd_script_panel(script, index, 2, 0.16, 0.78, true);
-    fd_text_addf(script, "set xlabel '%s'\nset ylabel 'm_{ββ} [meV]' offset 1\n", abscissae[abscissa].label);
+    fd_script_panel(script, index, 2, true);
+    fd_text_addf(script, "set xlabel '%s'\nset ylabel 'm_{ββ} [meV]' offset 0.8\n", abscissae[abscissa].label);
     fd_text_addf(script, "set logscale xy\nset xrange [%.6g:%.6g]\nset yrange [%.6g:%.6g]\n", f->x[0], f->x[1], f->y[0],
                  f->y[1]);
+    fd_text_addf(script, "set xtics (%s)\n",
+                 f->x[1] > 150 * f->x[0] ? "0.1, 1, 10, 100, 1000, 10000, 100000"
+                                         : "1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10000");
     fd_text_add(
         script,
-        "set xtics (5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10000)\nset format y '%g'\n"
+        "set format y '%g'\n"
         "set object 1 rect from graph 0,0 to graph 1,1 behind fillcolor rgb '#ececec' fillstyle solid noborder\n");
 }
 
 fd_status fd_plot_mbb(const fd_plot *plot, fd_error *err) {
     static const char *const columns[] = {"sum_m_meV", "mnue_meV", "mbb_meV", "chi2", "class"};
     fd_text script = {0};
+    fd_legend legend = {0};
+    fd_text notes = {0};
     fd_status status = fd_plot_csv(plot, "fig5", 5, columns, err);
     fd_script_open(&script, "fig5", "effective Majorana mass against the sum of masses and against m_nue", 9, 4.6);
     fd_script_title(&script, plot, "Effective Majorana mass");
     fd_script_colours(&script, plot);
+    region_legend(&legend, plot);
     for (int p = 0; p < 2 && !status; p++) {
         frame f = frame_of(plot, p);
         if ((status = both_regions(plot, p, f.x[1], err))) break;
         panel(&script, p, p, &f);
-        mbb_limits(&script, plot, &f, true);
-        abscissa_limits(&script, plot, abscissae[p].observable, &f);
-        regions(&script, plot, p, &f, p == 0);
-        fd_script_points(&script, plot, "fig5", abscissae[p].column, "mbb_meV", p == 0);
+        if (p == 0) fd_legend_write(&script, &legend);
+        mbb_limit_names(&script, plot, &f);
+        fd_limit_lines(&script, plot, abscissae[p].observable, f.x[0], f.x[1], true, &notes);
+        if (p == 1) fd_limit_notes(&script, &notes);
+        regions(&script, plot, p, &f);
+        mbb_limits(&script, plot, &f);
+        fd_script_points(&script, plot, "fig5", abscissae[p].column, "mbb_meV");
     }
     fd_script_close(&script);
     if (!status) status = fd_script_draw(plot, "fig5", &script, err);
+    fd_text_free(&notes);
     fd_text_free(&script);
     return status;
 }
@@ -216,6 +217,7 @@ fd_status fd_plot_views(const fd_plot *plot, fd_error *err) {
     static const char *const columns[] = {"sum_m_meV", "mbb_meV", "mbb_paper_phases_meV", "chi2", "class"};
     static const char *const titles[] = {"phases of the factorisation", "the paper''s phases: α_{21} = 0, α_{31} = 2δ"};
     fd_text script = {0};
+    fd_legend legend = {0};
     frame f = frame_of(plot, 0);
     fd_status status = fd_plot_csv(plot, "phases", 5, columns, err);
     if (!status) status = both_regions(plot, 0, f.x[1], err);
@@ -223,11 +225,13 @@ fd_status fd_plot_views(const fd_plot *plot, fd_error *err) {
     fd_script_open(&script, "phases", "effective Majorana mass with both readings of the Majorana phases", 9, 4.6);
     fd_script_title(&script, plot, "Effective Majorana mass, same points, two readings of the Majorana phases");
     fd_script_colours(&script, plot);
+    region_legend(&legend, plot);
     for (int p = 0; p < 2; p++) {
         panel(&script, p, 0, &f);
         fd_text_addf(&script, "set label 5 '%s' at graph 0.03,0.94 left front\n", titles[p]);
-        regions(&script, plot, 0, &f, p == 0);
-        fd_script_points(&script, plot, "phases", "sum_m_meV", columns[1 + p], p == 0);
+        if (p == 0) fd_legend_write(&script, &legend);
+        regions(&script, plot, 0, &f);
+        fd_script_points(&script, plot, "phases", "sum_m_meV", columns[1 + p]);
     }
     fd_script_close(&script);
     status = fd_script_draw(plot, "phases", &script, err);

@@ -42,10 +42,13 @@ void fd_script_open(fd_text *script, const char *name, const char *what, double 
         "set datafile columnheaders\n"
         "%s"
         "set border lw 1.2\n"
-        "set tics front\n\n"
+        "set tics front\n"
+        "set samples 1000\n\n"
         "do for [device = 1:2] {\n"
-        "if (device == 1) { set terminal pngcairo size %.0f,%.0f font 'Sans,21' linewidth 2 pointscale 1.6 }\n"
-        "if (device == 2) { set terminal pdfcairo size %.2fin,%.2fin font 'Sans,10.5' linewidth 1.2 pointscale 0.6 }\n"
+        "if (device == 1) { set terminal pngcairo size %.0f,%.0f font 'Sans,20' linewidth 2 pointscale 1.6; "
+        "small = 'Sans,15'; big = 'Sans,24' }\n"
+        "if (device == 2) { set terminal pdfcairo size %.2fin,%.2fin font 'Sans,11' linewidth 1.2 pointscale 0.55; "
+        "small = 'Sans,8.3'; big = 'Sans,13' }\n"
         "set output (device == 1 ? '%s.png' : '%s.pdf')\n"
         "set multiplot\n",
         name, what, name, palette, 200 * width, 200 * height, width, height, name, name);
@@ -64,8 +67,8 @@ static void count_line(fd_text *line, const fd_plot *plot) {
     if (plot->generated > 0) fd_text_addf(line, " among %s samples", fd_text_count((uint64_t)plot->generated, b));
     if (drawn < n) fd_text_addf(line, "; a random %s are drawn", fd_text_count(drawn, a));
     if (n < FD_FEW_SOLUTIONS)
-        fd_text_addf(line, "%s; hollow: the %zu nearest by χ², NOT solutions", n ? ": too few for a distribution" : "",
-                     plot->drawn[FD_POINT_NEAREST]);
+        fd_text_addf(line, "%s; also shown: the %zu nearest by χ², NOT solutions",
+                     n ? ": too few for a distribution" : "", plot->drawn[FD_POINT_NEAREST]);
 }
 
 void fd_script_title(fd_text *script, const fd_plot *plot, const char *title) {
@@ -73,76 +76,48 @@ void fd_script_title(fd_text *script, const fd_plot *plot, const char *title) {
     count_line(&line, plot);
     fd_text_add(script, "set label 1 ");
     fd_script_quote(script, title);
-    fd_text_add(script, " at screen 0.5,0.965 center font ',+2'\nset label 2 ");
+    fd_text_add(script, " at screen 0.5,0.965 center font big\nset label 2 ");
     fd_script_quote(script, line.data ? line.data : "");
-    fd_text_add(script, " at screen 0.5,0.915 center noenhanced\n");
+    fd_text_add(script, " at screen 0.5,0.912 center noenhanced\n");
     script->failed |= line.failed;
     fd_text_free(&line);
 }
 
 void fd_script_colours(fd_text *script, const fd_plot *plot) {
     double lo, hi;
-    fd_text_add(script, "set cblabel 'χ^2 of the five observables'\n");
-    bool any = fd_plot_range(plot, "chi2", &lo, &hi);
-    if (any && plot->drawn[FD_POINT_NEAREST]) {
+    bool any = fd_plot_range(plot, "chi2", &lo, &hi), log_scale = any && plot->drawn[FD_POINT_NEAREST];
+    fd_text_addf(script, "set cblabel 'χ^2 of the five observables' offset %s\n", log_scale ? "0.4" : "1.2");
+    if (log_scale) {
         lo = fmax(lo, hi * 1e-4);
         if (lo > hi / 2) lo = hi / 2;
-        fd_text_addf(script, "set logscale cb\nset cbrange [%.3g:%.3g]\nset format cb '%%.3g'\n", lo, hi);
+        fd_text_addf(script, "set logscale cb\nset cbrange [%.3g:%.3g]\nset format cb '%s'\n", lo, hi,
+                     hi > 20 * lo ? "10^{%T}" : "%g");
     } else {
         fd_text_addf(script, "set cbrange [0:%.3g]\n", any ? fmax(1, ceil(hi)) : 1);
     }
 }
 
-void fd_script_panel(fd_text *script, int panel, int panels, double bottom, double top, bool colour_bar) {
-    double left = 0.075, right = colour_bar ? 0.90 : 0.975, gap = 0.095;
+void fd_script_panel(fd_text *script, int panel, int panels, bool colour_bar) {
+    const double bottom = 0.16, top = 0.795, gap = 0.1;
+    double left = 0.08, right = colour_bar ? 0.895 : 0.975;
     double width = (right - left - gap * (panels - 1)) / panels, from = left + panel * (width + gap);
     fd_text_addf(script, "\n# panel %d\nset lmargin at screen %.4f\nset rmargin at screen %.4f\n", panel + 1, from,
                  from + width);
-    fd_text_addf(script, "set bmargin at screen %.4f\nset tmargin at screen %.4f\n", bottom, top);
-    if (panel > 0) fd_text_add(script, "unset label\nunset arrow\nunset object\nunset key\n");
+    fd_text_addf(script, "set bmargin at screen %.4f\nset tmargin at screen %.4f\nunset key\n", bottom, top);
+    if (panel > 0) fd_text_add(script, "unset label\nunset arrow\nunset object\n");
     if (colour_bar && panel == panels - 1)
-        fd_text_addf(script, "set colorbox user origin screen 0.912,%.4f size screen 0.014,%.4f\n", bottom,
+        fd_text_addf(script, "set colorbox user origin screen 0.907,%.4f size screen 0.013,%.4f\n", bottom,
                      top - bottom);
     else
         fd_text_add(script, "unset colorbox\n");
-    if (panel == 0)
-        fd_text_addf(script, "set key at screen 0.5,%.4f center center horizontal samplen 1.5 width 1\n", top + 0.035);
 }
 
-/* Larger marks for fewer points. */
-static double mark_size(size_t n) { return n <= 30 ? 1.9 : n <= 300 ? 1.2 : n <= 3000 ? 0.7 : 0.4; }
-
-void fd_script_points(fd_text *script, const fd_plot *plot, const char *name, const char *x, const char *y,
-                      bool legend) {
-    static const struct {
-        int class, mark, rim;
-        const char *title;
-    } kinds[] = {
-        {FD_POINT_NEAREST, 6, 0, "nearest by χ², NOT solutions"},
-        {FD_POINT_OUTSIDE, 9, 8, "solutions, parameters outside the prior box"},
-        {FD_POINT_INSIDE, 7, 6, "solutions inside the prior box"},
-    };
-    for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
-        size_t n = plot->drawn[kinds[i].class];
-        char count[32];
-        double size = mark_size(kinds[i].class == FD_POINT_NEAREST ? 200 : n);
-        if (n == 0) continue;
-        fd_text_addf(
-            script,
-            ", \\\n  '%s.csv' using (column('class') == %d ? column('%s') : NaN):(column('%s')):(column('chi2')) ",
-            name, kinds[i].class, x, y);
-        fd_text_addf(script, "with points pt %d ps %.2f lw %s lc palette notitle", kinds[i].mark, size,
-                     kinds[i].class == FD_POINT_NEAREST ? "0.9" : "0.5");
-        if (kinds[i].rim && n <= 3000) /* a thin dark rim: the palette's yellow is pale on white */
-            fd_text_addf(script,
-                         ", \\\n  '' using (column('class') == %d ? column('%s') : NaN):(column('%s')) "
-                         "with points pt %d ps %.2f lw 0.3 lc rgb '#333333' notitle",
-                         kinds[i].class, x, y, kinds[i].rim, size);
-        if (legend)
-            fd_text_addf(script, ", \\\n  NaN with points pt %d ps 1.2 lw 0.9 lc rgb '#31688e' title '%s (%s)'",
-                         kinds[i].mark, kinds[i].title, fd_text_count(n, count));
-    }
-    fd_text_add(script, "\n");
+double fd_tic_step(double width, int most) {
+    double power = pow(10, floor(log10(width / most)));
+    static const double steps[] = {1, 2, 5, 10};
+    for (int i = 0; i < 3; i++)
+        if (width / (steps[i] * power) <= most) return steps[i] * power;
+    return 10 * power;
 }
 
 /* ---- running gnuplot -------------------------------------------------------------------------------------- */

@@ -12,7 +12,8 @@ static void sample_size(const fd_report *r, char *out, size_t size) {
         snprintf(out, size, "How many points are shown is not known: the analysis folder is missing.");
     else if (n == 0)
         snprintf(out, size,
-                 "There is no solution in this run: hollow marks are the nearest points by χ², not solutions.");
+                 "There is no solution in this run: hollow marks (Figure 4: the dashed line) are the nearest points by "
+                 "χ², not solutions.");
     else if (n < FD_FEW_SOLUTIONS)
         snprintf(out, size,
                  "Only %zu solution%s: too few for a distribution. Hollow marks are the nearest points by χ², not "
@@ -55,11 +56,11 @@ static const struct {
      "and not of the solutions.",
      true},
     {"loss", "Loss of the networks",
-     "Mean squared error on the noise. Dotted: training batches; marks: validation pairs, with fixed noise.", false},
+     "Mean squared error on the noise. Pale: training batches; marks: validation pairs, with fixed noise.", false},
 };
 
 void fd_report_figures(fd_report *r) {
-    char size[200], caption[900];
+    char size[300], caption[1000];
     sample_size(r, size, sizeof size);
     fd_text_add(
         &r->html,
