@@ -91,7 +91,7 @@ static void dump_reads_back(void **state) {
     const char *sets[] = {"name='it''s \"mine\": #1'",
                           "seed=18446744073709551615",
                           "target=a b.yaml",
-                          "model={phases: paper, scale: as-printed, majorana: real, vev_GeV: 174.104}",
+                          "model={phases: paper, scale: as-printed, real_majorana: yes, vev_GeV: 174.104}",
                           "simulate={pairs: 1e3, train_fraction: 0.1, scan: 7}",
                           "network.widths=[1, 4096, 3]",
                           "network.activations=[silu, identity, tanh]",

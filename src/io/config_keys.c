@@ -32,7 +32,6 @@ static const double most = 1e300, counts = 9007199254740992.0 /* 2^53 */;
 
 static const fd_key_choice phases[] = {{"takagi", FD_PHASES_TAKAGI}, {"paper", FD_PHASES_PAPER}, {NULL, 0}};
 static const fd_key_choice scales[] = {{"mev", FD_SCALE_MEV}, {"as-printed", FD_SCALE_AS_PRINTED}, {NULL, 0}};
-static const fd_key_choice majorana[] = {{"complex", 0}, {"real", 1}, {NULL, 0}};
 static const fd_key_choice activations[] = {
     {"identity", FD_IDENTITY}, {"selu", FD_SELU}, {"tanh", FD_TANH}, {"silu", FD_SILU}, {NULL, 0}};
 static const fd_key_choice param_scalings[] = {
@@ -49,7 +48,7 @@ static const fd_key model_keys[] = {
     TEXT("kind", model.kind),
     CHOICE("phases", model.phases, phases),
     CHOICE("scale", model.scale, scales),
-    EITHER("majorana", model.real_majorana, majorana),
+    BOOL("real_majorana", model.real_majorana),
     ABOVE("vev_GeV", model.vev_GeV, 0, 1e6),
     END,
 };

@@ -133,7 +133,7 @@ void fd_model_group_write(fd_h5 *h, const fd_model *model, const fd_model_option
         fd_h5_put_text(h, group, "ordering", fd_ordering_name(options->ordering));
         fd_h5_put_text(h, group, "phases", fd_phases_name(options->phases));
         fd_h5_put_text(h, group, "scale", fd_scale_name(options->scale));
-        fd_h5_put_text(h, group, "majorana", options->real_majorana ? "real" : "complex");
+        fd_h5_put_u64(h, group, "real_majorana", options->real_majorana);
         fd_h5_put_real(h, group, "vev_GeV", options->vev_GeV);
     }
     fd_h5_drop(h, group);
@@ -154,14 +154,13 @@ static int get_choice(fd_h5 *h, hid_t group, const char *name, const char *const
 }
 
 void fd_model_group_read(fd_h5 *h, fd_model_options *options) {
-    static const char *const majorana_names[] = {"complex", "real"};
     memset(options, 0, sizeof *options);
     hid_t group = fd_h5_group(h, "model");
     fd_h5_get_text(h, group, "/model", "kind", options->kind, sizeof options->kind);
     options->ordering = (fd_ordering)get_choice(h, group, "ordering", ordering_names, 2);
     options->phases = (fd_phases)get_choice(h, group, "phases", phases_names, 2);
     options->scale = (fd_scale_window)get_choice(h, group, "scale", scale_names, 2);
-    options->real_majorana = get_choice(h, group, "majorana", majorana_names, 2) == 1;
+    options->real_majorana = fd_h5_get_u64(h, group, "/model", "real_majorana") != 0;
     options->vev_GeV = fd_h5_get_real(h, group, "/model", "vev_GeV");
     if (!h->status && !(isfinite(options->vev_GeV) && options->vev_GeV > 0))
         fd_h5_fail(h, FD_ERR_FORMAT, "the attribute 'vev_GeV' of /model is %g, not a positive number", options->vev_GeV);

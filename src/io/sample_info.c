@@ -76,9 +76,9 @@ void fd_sample_info_read(fd_h5 *h, fd_sample_info *info) {
 static json_t *json_number(double x) { return isfinite(x) ? json_real(x) : json_null(); }
 
 json_t *fd_model_options_json(const fd_model_options *o) {
-    return json_pack("{s:s, s:s, s:s, s:s, s:s, s:o}", "kind", o->kind, "ordering", fd_ordering_name(o->ordering), "phases",
-                     fd_phases_name(o->phases), "scale", fd_scale_name(o->scale), "majorana",
-                     o->real_majorana ? "real" : "complex", "vev_GeV", json_number(o->vev_GeV));
+    return json_pack("{s:s, s:s, s:s, s:s, s:b, s:o}", "kind", o->kind, "ordering", fd_ordering_name(o->ordering), "phases",
+                     fd_phases_name(o->phases), "scale", fd_scale_name(o->scale), "real_majorana",
+                     o->real_majorana, "vev_GeV", json_number(o->vev_GeV));
 }
 
 void fd_sample_info_json(const fd_sample_info *info, json_t *into) {

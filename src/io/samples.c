@@ -204,7 +204,7 @@ fd_status fd_samples_check_model(const fd_sample_reader *reader, const fd_model 
     for (int i = 0; i < model->n_labels; i++) labels[i] = model->labels[i].name;
     if (reader->n_params != model->n_params || reader->n_labels != model->n_labels)
         fd_h5_fail(&h, FD_ERR_MISMATCH, "has %d parameters and %d labels but the model has %d and %d; use the same 'model' "
-                   "settings (majorana: real has 21 parameters, complex 23)", reader->n_params, reader->n_labels,
+                   "settings (real_majorana: 21 parameters instead of 23)", reader->n_params, reader->n_labels,
                    model->n_params, model->n_labels);
     if (h.status) return h.status;
     check_names(&h, "model/parameters/name", "parameter", model->n_params, names);
