@@ -18,7 +18,9 @@ static bool generate(const fd_sampler *sampler, const fd_denoiser *denoiser, lon
 #pragma omp for schedule(dynamic)
         for (long first = 0; first < samples; first += denoiser->max_rows) {
             int rows = samples - first < denoiser->max_rows ? (int)(samples - first) : denoiser->max_rows;
-            if (ok) fd_sampler_run(sampler, denoiser, 1, (uint64_t)first, rows, label, 1, x + first * denoiser->dim, scratch);
+            if (ok)
+                fd_sampler_run(sampler, denoiser, 1, (uint64_t)first, rows, label, 1, x + first * denoiser->dim,
+                               scratch);
         }
         free(scratch);
     }
@@ -56,9 +58,10 @@ int main(int argc, char **argv) {
     }
     const fd_kernels *kernels = fd_kernels_get();
     double flops = 2 * bench_flops(&spec), peak = bench_peak(kernels);
-    printf("{\"what\": \"sample\", \"kernels\": \"%s\", \"threads\": %d, \"guided_steps_per_s\": %.1f, \"gflops\": %.1f, "
-           "\"peak_gflops\": %.1f, \"fraction\": %.3f}\n",
-           kernels->name, omp_get_max_threads(), best, best * flops * 1e-9, peak * 1e-9, best * flops / peak);
+    printf(
+        "{\"what\": \"sample\", \"kernels\": \"%s\", \"threads\": %d, \"guided_steps_per_s\": %.1f, \"gflops\": %.1f, "
+        "\"peak_gflops\": %.1f, \"fraction\": %.3f}\n",
+        kernels->name, omp_get_max_threads(), best, best * flops * 1e-9, peak * 1e-9, best * flops / peak);
 failed:
     if (err.message[0]) fprintf(stderr, "bench_sample: %s\n", err.message);
     fd_sampler_free(sampler);

@@ -41,7 +41,8 @@ int main(int argc, char **argv) {
     const fd_kernels *kernels = fd_kernels_get();
     /* forward, the weights' gradient, and the inputs' gradient but for the first layer */
     double flops = train.batch * (3 * bench_flops(&spec) - 2.0 * DIM * spec.widths[0]), peak = bench_peak(kernels);
-    printf("{\"what\": \"train\", \"kernels\": \"%s\", \"threads\": %d, \"batch\": %d, \"ema\": %s, \"updates_per_s\": %.1f, "
+    printf("{\"what\": \"train\", \"kernels\": \"%s\", \"threads\": %d, \"batch\": %d, \"ema\": %s, \"updates_per_s\": "
+           "%.1f, "
            "\"gflops\": %.1f, \"peak_gflops\": %.1f, \"fraction\": %.3f}\n",
            kernels->name, omp_get_max_threads(), train.batch, train.ema_decay > 0 ? "true" : "false", best,
            best * flops * 1e-9, peak * 1e-9, best * flops / peak);

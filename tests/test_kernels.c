@@ -57,12 +57,13 @@ typedef struct shape {
 static size_t at(int row, ptrdiff_t stride, int column) { return (size_t)(row * stride + column); }
 
 /* Bound of element (i, j): a sum of K products and two biases in any order of roundings is off by at most
- * gamma_{K+2} (sum |a b| + |bias| + |row bias|); the activations have slopes of at most 1.7581 (SELU at 0-), and add 4 ulp
- * of their own; a gate multiplies by a slope itself known to 8 ulp of its largest value. */
+ * gamma_{K+2} (sum |a b| + |bias| + |row bias|); the activations have slopes of at most 1.7581 (SELU at 0-), and add 4
+ * ulp of their own; a gate multiplies by a slope itself known to 8 ulp of its largest value. */
 static void one_product(const fd_kernels *k, const shape *s, uint64_t item) {
     int padded = FD_PANEL_UP(s->n);
     ptrdiff_t a_row = s->a_by_columns ? 1 : s->k + 3, a_col = s->a_by_columns ? s->m + 5 : 1;
-    ptrdiff_t b_row = s->b_packed ? FD_PANEL : padded + 7, b_panel = s->b_packed ? (ptrdiff_t)FD_PANEL * s->k : FD_PANEL;
+    ptrdiff_t b_row = s->b_packed ? FD_PANEL : padded + 7,
+              b_panel = s->b_packed ? (ptrdiff_t)FD_PANEL * s->k : FD_PANEL;
     ptrdiff_t c_row = padded + 16 + s->offset;
     size_t a_size = (size_t)(s->a_by_columns ? s->k * a_col : s->m * a_row), c_size = at(s->m, c_row, 0);
     size_t b_size = s->b_packed ? (size_t)(padded * s->k) : at(s->k, b_row, 0);
@@ -76,10 +77,24 @@ static void one_product(const fd_kernels *k, const shape *s, uint64_t item) {
     for (int q = 0; q < s->k; q++)
         for (int j = s->n; j < padded; j++) b[(j / 32) * b_panel + q * b_row + j % 32] = NAN;
     for (size_t i = 0; i < c_size + 2 * GUARD + 1; i++) memory[i] = 12345.0f;
-    fd_gemm g = {.m = s->m, .n = s->n, .k = s->k, .a = a, .a_row = a_row, .a_col = a_col,
-                 .b = b, .b_row = b_row, .b_panel = b_panel, .c = c, .c_row = c_row,
-                 .bias = s->bias ? bias : NULL, .row_bias = s->row_bias ? row_bias : NULL, .row_bias_row = c_row,
-                 .act = s->gate ? FD_IDENTITY : s->act, .gate = s->gate ? gate : NULL, .gate_row = c_row, .gate_act = s->act};
+    fd_gemm g = {.m = s->m,
+                 .n = s->n,
+                 .k = s->k,
+                 .a = a,
+                 .a_row = a_row,
+                 .a_col = a_col,
+                 .b = b,
+                 .b_row = b_row,
+                 .b_panel = b_panel,
+                 .c = c,
+                 .c_row = c_row,
+                 .bias = s->bias ? bias : NULL,
+                 .row_bias = s->row_bias ? row_bias : NULL,
+                 .row_bias_row = c_row,
+                 .act = s->gate ? FD_IDENTITY : s->act,
+                 .gate = s->gate ? gate : NULL,
+                 .gate_row = c_row,
+                 .gate_act = s->act};
     k->gemm(&g);
     double worst = 0;
     int wi = 0, wj = 0;
@@ -128,8 +143,8 @@ static void products(void **state) {
                 for (size_t q = 0; q < sizeof ks / sizeof *ks; q++) {
                     variant = variant * 1664525u + 1013904223u;
                     unsigned v = variant >> 16;
-                    shape s = {ms[m], ns[n], ks[q], v & 1, v >> 1 & 1, v >> 2 & 1, v >> 3 & 1, v >> 4 & 1, (v >> 5) % 2,
-                               (fd_activation)(v >> 6 & 3)};
+                    shape s = {ms[m],      ns[n],      ks[q],      v & 1,        v >> 1 & 1,
+                               v >> 2 & 1, v >> 3 & 1, v >> 4 & 1, (v >> 5) % 2, (fd_activation)(v >> 6 & 3)};
                     one_product(k, &s, variant);
                 }
     }
@@ -205,7 +220,8 @@ static void adam_steps(void **state) {
         const fd_kernels *k = fd_kernels_named(names[t]);
         if (!k) continue;
         for (size_t n = 1; n < 70; n += 3) {
-            float *w = numbers(n + 1, 1), *m = numbers(n + 1, 2), *v = numbers(n + 1, 3), *e = numbers(n + 1, 4), *g = numbers(n, 5);
+            float *w = numbers(n + 1, 1), *m = numbers(n + 1, 2), *v = numbers(n + 1, 3), *e = numbers(n + 1, 4),
+                  *g = numbers(n, 5);
             float *w0 = numbers(n, 1), *m0 = numbers(n, 2), *e0 = numbers(n, 4), *v0 = malloc((n + 1) * sizeof *v0);
             for (size_t i = 0; i <= n; i++) v[i] = fabsf(v[i]);
             memcpy(v0, v, (n + 1) * sizeof *v);
@@ -307,8 +323,8 @@ static void dispatch(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(dispatch),           cmocka_unit_test(products),        cmocka_unit_test(activations),
-        cmocka_unit_test(transposition),      cmocka_unit_test(adam_steps),      cmocka_unit_test(normals_from_words),
+        cmocka_unit_test(dispatch),        cmocka_unit_test(products),   cmocka_unit_test(activations),
+        cmocka_unit_test(transposition),   cmocka_unit_test(adam_steps), cmocka_unit_test(normals_from_words),
         cmocka_unit_test(normals_moments),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

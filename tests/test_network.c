@@ -151,7 +151,8 @@ static void denoise(const fd_network_spec *spec, int rows, int mode) {
     fd_schedule_free(schedule);
     size_t dim = (size_t)spec->dim, nl = (size_t)spec->n_labels, r = (size_t)rows, n = network->n_weights;
     double *w = malloc(n * sizeof *w), *x = random_doubles(r * dim, 1, 1), *l = random_doubles(r * nl, 1, 2), eps[64];
-    float *xf = malloc(r * dim * sizeof *xf), *lf = malloc(r * nl * sizeof *lf), *out = malloc((r * dim + 8) * sizeof *out);
+    float *xf = malloc(r * dim * sizeof *xf), *lf = malloc(r * nl * sizeof *lf),
+          *out = malloc((r * dim + 8) * sizeof *out);
     void *scratch = aligned_alloc(64, denoiser->scratch_bytes);
     memset(scratch, 0xff, denoiser->scratch_bytes); /* NaN everywhere */
     for (size_t i = 0; i < n; i++) w[i] = network->weights[i];
@@ -192,7 +193,7 @@ static void denoiser_equals_reference(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(shapes),    cmocka_unit_test(impossible_specs), cmocka_unit_test(initial_weights),
+        cmocka_unit_test(shapes),    cmocka_unit_test(impossible_specs),          cmocka_unit_test(initial_weights),
         cmocka_unit_test(gradients), cmocka_unit_test(denoiser_equals_reference),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -62,9 +62,13 @@ typedef struct problem {
 } problem;
 
 static problem make_problem(int batch) {
-    problem p = {.spec = {.dim = 5, .n_labels = 3, .n_hidden = 4, .widths = {33, 64, 7, 18},
+    problem p = {.spec = {.dim = 5,
+                          .n_labels = 3,
+                          .n_hidden = 4,
+                          .widths = {33, 64, 7, 18},
                           .activations = {FD_SELU, FD_SILU, FD_TANH, FD_IDENTITY}},
-                 .n = 150, .n_train = 100};
+                 .n = 150,
+                 .n_train = 100};
     p.network = make_network(&p.spec);
     p.schedule = make_schedule();
     fd_train_spec_paper(&p.train);
@@ -76,7 +80,8 @@ static problem make_problem(int batch) {
     fd_rng_start(&rng, 1, FD_STREAM_TEST, 1, 0);
     for (size_t i = 0; i < p.n; i++) { /* labels that say something about x */
         for (int j = 0; j < 5; j++) p.x[i * 5 + (size_t)j] = (float)(2 * fd_rng_uniform(&rng) - 1);
-        for (int j = 0; j < 3; j++) p.labels[i * 3 + (size_t)j] = p.x[i * 5 + (size_t)j] + 0.1f * (float)fd_rng_normal(&rng);
+        for (int j = 0; j < 3; j++)
+            p.labels[i * 3 + (size_t)j] = p.x[i * 5 + (size_t)j] + 0.1f * (float)fd_rng_normal(&rng);
     }
     return p;
 }
@@ -96,9 +101,9 @@ static fd_trainer *make_trainer(const problem *p) {
     return trainer;
 }
 
-/* With beta1 = beta2 = 0 and a large epsilon the first Adam step is w -= rate g / (|g| + eps): g follows from the weights
- * before and after. The rate is 2^10 with eps 2^10, so that the step is g to |g| / 1024, undone exactly below, and its
- * rounding is that of a weight below 2: 1.2e-7. */
+/* With beta1 = beta2 = 0 and a large epsilon the first Adam step is w -= rate g / (|g| + eps): g follows from the
+ * weights before and after. The rate is 2^10 with eps 2^10, so that the step is g to |g| / 1024, undone exactly below,
+ * and its rounding is that of a weight below 2: 1.2e-7. */
 static void gradients(void **state) {
     (void)state;
     static const int batches[] = {1, 2, 15, 17, 31, 32, 33, 64, 65};
@@ -234,7 +239,8 @@ static deviation follow(const char *name, long total) {
             golden_tensor(file, start + bias, now + bias, (size_t)n_out, &worst);
         }
     }
-    printf("%s (%s): worst relative deviation of loss %.2g, rate %.2g, weight %.2g; change of a tensor %.2g of its bound\n",
+    printf("%s (%s): worst relative deviation of loss %.2g, rate %.2g, weight %.2g; change of a tensor %.2g of its "
+           "bound\n",
            name, fd_kernels_get()->name, worst.loss, worst.rate, worst.weight, worst.moved);
     fd_trainer_free(trainer);
     free(now);
@@ -300,8 +306,10 @@ static void same_for_any_threads(void **state) {
             double value = fd_trainer_validate(trainer, false, 1000);
             assert_true(fd_trainer_validate(trainer, false, 1000) == value); /* fixed t and noise */
             fd_trainer_weights(trainer, false, threads == 1 ? first : w);
-            if (threads == 1) loss = sum, validation = value;
-            else assert_true(memcmp(first, w, bytes) == 0 && loss == sum && validation == value);
+            if (threads == 1)
+                loss = sum, validation = value;
+            else
+                assert_true(memcmp(first, w, bytes) == 0 && loss == sum && validation == value);
             fd_trainer_free(trainer);
         }
         free(first), free(w);
@@ -323,7 +331,8 @@ static void it_learns(void **state) {
         if (i >= p.train.updates - 100) loss += l / 100;
     }
     double after = fd_trainer_validate(trainer, false, 50), average = fd_trainer_validate(trainer, true, 50);
-    printf("loss of the last updates %.3f; validation %.3f -> %.3f, averaged weights %.3f\n", loss, before, after, average);
+    printf("loss of the last updates %.3f; validation %.3f -> %.3f, averaged weights %.3f\n", loss, before, after,
+           average);
     assert_true(before > 0.9 && loss < 0.35 && after < 0.45 && average < 0.45);
     fd_trainer_free(trainer);
     free_problem(&p);
@@ -340,15 +349,19 @@ static void refusals(void **state) {
     bad[2].frozen_layers = 5;
     bad[3].label_drop = 1.5;
     for (int i = 0; i < 4; i++) {
-        fd_status s = fd_trainer_create(p.network, p.schedule, &bad[i], p.n, p.n_train, p.x, p.labels, 1, &trainer, &err);
+        fd_status s =
+            fd_trainer_create(p.network, p.schedule, &bad[i], p.n, p.n_train, p.x, p.labels, 1, &trainer, &err);
         assert_int_equal(s, FD_ERR_CONFIG);
         assert_null(trainer);
     }
-    assert_int_equal(fd_trainer_create(p.network, p.schedule, &p.train, p.n, 0, p.x, p.labels, 1, &trainer, &err), FD_ERR_EMPTY);
+    assert_int_equal(fd_trainer_create(p.network, p.schedule, &p.train, p.n, 0, p.x, p.labels, 1, &trainer, &err),
+                     FD_ERR_EMPTY);
     p.x[40] = NAN;
-    assert_int_equal(fd_trainer_create(p.network, p.schedule, &p.train, p.n, 9, p.x, p.labels, 1, &trainer, &err), FD_ERR_VALUE);
+    assert_int_equal(fd_trainer_create(p.network, p.schedule, &p.train, p.n, 9, p.x, p.labels, 1, &trainer, &err),
+                     FD_ERR_VALUE);
     p.x[40] = 0;
-    assert_int_equal(fd_trainer_create(p.network, p.schedule, &p.train, p.n, p.n, p.x, p.labels, 1, &trainer, NULL), FD_OK);
+    assert_int_equal(fd_trainer_create(p.network, p.schedule, &p.train, p.n, p.n, p.x, p.labels, 1, &trainer, NULL),
+                     FD_OK);
     assert_true(isnan(fd_trainer_validate(trainer, false, 10)));
     fd_trainer_free(trainer);
     fd_trainer_free(NULL);
@@ -357,8 +370,12 @@ static void refusals(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(one_cycle_ends),       cmocka_unit_test(gradients), cmocka_unit_test(pytorch),
-        cmocka_unit_test(freezing_and_averages), cmocka_unit_test(same_for_any_threads), cmocka_unit_test(it_learns),
+        cmocka_unit_test(one_cycle_ends),
+        cmocka_unit_test(gradients),
+        cmocka_unit_test(pytorch),
+        cmocka_unit_test(freezing_and_averages),
+        cmocka_unit_test(same_for_any_threads),
+        cmocka_unit_test(it_learns),
         cmocka_unit_test(refusals),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

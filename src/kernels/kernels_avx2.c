@@ -13,10 +13,10 @@ static inline vq mul_even(vu a, vu b) { return (vq)_mm256_mul_epu32((__m256i)a, 
 static inline vf vsqrt(vf x) { return (vf)_mm256_sqrt_ps((__m256)x); }
 
 /* Within every 128 bits. */
-#define UNPACK_LOW(a, b) (vf)_mm256_unpacklo_ps((__m256)(a), (__m256)(b))
-#define UNPACK_HIGH(a, b) (vf)_mm256_unpackhi_ps((__m256)(a), (__m256)(b))
-#define PAIR_LOW(a, b) (vf)_mm256_unpacklo_pd((__m256d)(a), (__m256d)(b))
-#define PAIR_HIGH(a, b) (vf)_mm256_unpackhi_pd((__m256d)(a), (__m256d)(b))
+#define UNPACK_LOW(a, b) (vf) _mm256_unpacklo_ps((__m256)(a), (__m256)(b))
+#define UNPACK_HIGH(a, b) (vf) _mm256_unpackhi_ps((__m256)(a), (__m256)(b))
+#define PAIR_LOW(a, b) (vf) _mm256_unpacklo_pd((__m256d)(a), (__m256d)(b))
+#define PAIR_HIGH(a, b) (vf) _mm256_unpackhi_pd((__m256d)(a), (__m256d)(b))
 
 #define FD_TABLE fd_table_avx2
 #define FD_TABLE_NAME "avx2"

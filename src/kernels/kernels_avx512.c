@@ -13,10 +13,10 @@ static inline vq mul_even(vu a, vu b) { return (vq)_mm512_mul_epu32((__m512i)a, 
 static inline vf vsqrt(vf x) { return (vf)_mm512_sqrt_ps((__m512)x); }
 
 /* Within every 128 bits. */
-#define UNPACK_LOW(a, b) (vf)_mm512_unpacklo_ps((__m512)(a), (__m512)(b))
-#define UNPACK_HIGH(a, b) (vf)_mm512_unpackhi_ps((__m512)(a), (__m512)(b))
-#define PAIR_LOW(a, b) (vf)_mm512_unpacklo_pd((__m512d)(a), (__m512d)(b))
-#define PAIR_HIGH(a, b) (vf)_mm512_unpackhi_pd((__m512d)(a), (__m512d)(b))
+#define UNPACK_LOW(a, b) (vf) _mm512_unpacklo_ps((__m512)(a), (__m512)(b))
+#define UNPACK_HIGH(a, b) (vf) _mm512_unpackhi_ps((__m512)(a), (__m512)(b))
+#define PAIR_LOW(a, b) (vf) _mm512_unpacklo_pd((__m512d)(a), (__m512d)(b))
+#define PAIR_HIGH(a, b) (vf) _mm512_unpackhi_pd((__m512d)(a), (__m512d)(b))
 
 #define FD_TABLE fd_table_avx512
 #define FD_TABLE_NAME "avx512"

@@ -10,11 +10,13 @@
 #define UNROLL _Pragma("GCC unroll 16")
 #endif
 
-/* x86 and arm64 both name vector registers by one letter. */
+/* The letter by which inline assembly names a vector register; memory where it is not known. */
 #if defined(__x86_64__) || defined(__i386__)
 #define KEEP_IN_REGISTER(x) "+v"(x)
-#else
+#elif defined(__aarch64__)
 #define KEEP_IN_REGISTER(x) "+w"(x)
+#else
+#define KEEP_IN_REGISTER(x) "+m"(x)
 #endif
 
 typedef float vf_any __attribute__((vector_size(VW * 4), aligned(4), may_alias));
@@ -127,6 +129,7 @@ ALWAYS void micro(const int mr, const fd_gemm *g, ptrdiff_t a_col, const float *
     }
 }
 
+/* clang-format off */
 #define MICRO(mr)                                                                                                      \
     static void micro_##mr(const fd_gemm *g, const float *a, const float *b, float *c) {                               \
         if (g->a_col == 1) micro(mr, g, 1, a, b, c);                                                                   \
@@ -143,6 +146,7 @@ static void (*const micros[FD_MR + 1])(const fd_gemm *, const float *, const flo
     micro_7, micro_8, micro_9, micro_10, micro_11, micro_12, micro_13, micro_14
 #endif
 };
+/* clang-format on */
 
 /* Bias, activation and gate on a finished panel, which is still in the first-level cache. */
 ALWAYS void finish_as(fd_activation act, fd_activation gate_act, const fd_gemm *g, int panel) {

@@ -13,10 +13,14 @@ typedef uint64_t vq __attribute__((vector_size(16)));
 static inline vq mul_even(vu a, vu b) { return ((vq)a & 0xffffffffu) * ((vq)b & 0xffffffffu); }
 static inline vf vsqrt(vf x) { return (vf){sqrtf(x[0]), sqrtf(x[1]), sqrtf(x[2]), sqrtf(x[3])}; }
 
-#define UNPACK_LOW(a, b) (vf){(a)[0], (b)[0], (a)[1], (b)[1]}
-#define UNPACK_HIGH(a, b) (vf){(a)[2], (b)[2], (a)[3], (b)[3]}
-#define PAIR_LOW(a, b) (vf){(a)[0], (a)[1], (b)[0], (b)[1]}
-#define PAIR_HIGH(a, b) (vf){(a)[2], (a)[3], (b)[2], (b)[3]}
+#define UNPACK_LOW(a, b)                                                                                               \
+    (vf) { (a)[0], (b)[0], (a)[1], (b)[1] }
+#define UNPACK_HIGH(a, b)                                                                                              \
+    (vf) { (a)[2], (b)[2], (a)[3], (b)[3] }
+#define PAIR_LOW(a, b)                                                                                                 \
+    (vf) { (a)[0], (a)[1], (b)[0], (b)[1] }
+#define PAIR_HIGH(a, b)                                                                                                \
+    (vf) { (a)[2], (a)[3], (b)[2], (b)[3] }
 
 #define FD_TABLE fd_table_portable
 #define FD_TABLE_NAME "portable"

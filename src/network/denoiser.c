@@ -14,9 +14,9 @@ enum { TILE_ROWS = 64, ALIGN = 64 };
 
 typedef struct layer {
     int n_before, n_out;
-    ptrdiff_t column;  /* where this layer's outputs begin in rows of all layers' outputs */
-    size_t weight;     /* panels of W_h, (n_before, n_out), in `memory` */
-    size_t label;      /* panels of W_L, (n_labels, n_out) */
+    ptrdiff_t column; /* where this layer's outputs begin in rows of all layers' outputs */
+    size_t weight;    /* panels of W_h, (n_before, n_out), in `memory` */
+    size_t label;     /* panels of W_L, (n_labels, n_out) */
     fd_activation act;
 } layer;
 
@@ -26,17 +26,17 @@ typedef struct net_denoiser {
     int n_layers, steps;
     ptrdiff_t columns; /* of all layers together, in whole panels */
     ptrdiff_t row;     /* from one sample's activations to the next: the widest layer and a little, off powers of two */
-    size_t bias, time;        /* (columns) each, in `memory` */
+    size_t bias, time; /* (columns) each, in `memory` */
     layer layers[FD_MAX_HIDDEN + 1];
     float *memory;
 } net_denoiser;
 
 /* Scratch of a tile: one block, laid out here and nowhere else. */
 typedef struct tile {
-    int *shared;         /* 1: one row of label parts for the whole tile */
-    float *label;        /* (rows or 1, columns) W_L L */
-    float *constant;     /* (columns) b + t/T w_t, and the label part when it is shared */
-    float *from, *to;    /* (rows, row) activations */
+    int *shared;      /* 1: one row of label parts for the whole tile */
+    float *label;     /* (rows or 1, columns) W_L L */
+    float *constant;  /* (columns) b + t/T w_t, and the label part when it is shared */
+    float *from, *to; /* (rows, row) activations */
 } tile;
 
 static tile tile_of(const net_denoiser *d, void *scratch) {
@@ -65,11 +65,17 @@ static void prepare(const fd_denoiser *self, int rows, const float *labels, int 
     }
     for (int i = 0; i < d->n_layers; i++) {
         const layer *l = &d->layers[i];
-        d->kernels->gemm(&(fd_gemm){.m = one ? 1 : rows, .n = l->n_out, .k = self->n_labels,
-                                    .a = labels, .a_row = self->n_labels, .a_col = 1,
-                                    .b = d->memory + l->label, .b_row = FD_PANEL,
+        d->kernels->gemm(&(fd_gemm){.m = one ? 1 : rows,
+                                    .n = l->n_out,
+                                    .k = self->n_labels,
+                                    .a = labels,
+                                    .a_row = self->n_labels,
+                                    .a_col = 1,
+                                    .b = d->memory + l->label,
+                                    .b_row = FD_PANEL,
                                     .b_panel = (ptrdiff_t)FD_PANEL * self->n_labels,
-                                    .c = t.label + l->column, .c_row = d->columns});
+                                    .c = t.label + l->column,
+                                    .c_row = d->columns});
     }
 }
 
@@ -81,13 +87,21 @@ static void predict(const fd_denoiser *self, int rows, const float *x, int step,
     for (ptrdiff_t j = 0; j < d->columns; j++) t.constant[j] = bias[j] + time * slope[j] + (*t.shared ? t.label[j] : 0);
     for (int i = 0; i < d->n_layers; i++) {
         const layer *l = &d->layers[i];
-        d->kernels->gemm(&(fd_gemm){.m = rows, .n = l->n_out, .k = l->n_before,
-                                    .a = i ? t.from : x, .a_row = i ? d->row : self->dim, .a_col = 1,
-                                    .b = d->memory + l->weight, .b_row = FD_PANEL,
+        d->kernels->gemm(&(fd_gemm){.m = rows,
+                                    .n = l->n_out,
+                                    .k = l->n_before,
+                                    .a = i ? t.from : x,
+                                    .a_row = i ? d->row : self->dim,
+                                    .a_col = 1,
+                                    .b = d->memory + l->weight,
+                                    .b_row = FD_PANEL,
                                     .b_panel = (ptrdiff_t)FD_PANEL * l->n_before,
                                     .bias = t.constant + l->column,
-                                    .row_bias = *t.shared ? NULL : t.label + l->column, .row_bias_row = d->columns,
-                                    .c = t.to, .c_row = d->row, .act = l->act});
+                                    .row_bias = *t.shared ? NULL : t.label + l->column,
+                                    .row_bias_row = d->columns,
+                                    .c = t.to,
+                                    .c_row = d->row,
+                                    .act = l->act});
         float *swap = t.from;
         t.from = t.to;
         t.to = swap;
@@ -133,9 +147,15 @@ fd_status fd_network_denoiser(const fd_network *network, const fd_schedule *sche
     *denoiser = NULL;
     net_denoiser *d = malloc(sizeof *d);
     if (!d) return fd_fail(err, FD_ERR_MEMORY, "network: out of memory");
-    *d = (net_denoiser){.base = {.dim = spec->dim, .n_labels = spec->n_labels, .max_rows = TILE_ROWS,
-                                 .prepare = prepare, .predict = predict, .destroy = destroy},
-                        .kernels = fd_kernels_get(), .n_layers = spec->n_hidden + 1, .steps = schedule->spec.steps};
+    *d = (net_denoiser){.base = {.dim = spec->dim,
+                                 .n_labels = spec->n_labels,
+                                 .max_rows = TILE_ROWS,
+                                 .prepare = prepare,
+                                 .predict = predict,
+                                 .destroy = destroy},
+                        .kernels = fd_kernels_get(),
+                        .n_layers = spec->n_hidden + 1,
+                        .steps = schedule->spec.steps};
     size_t size = 0;
     for (int i = 0; i < d->n_layers; i++) {
         layer *l = &d->layers[i];

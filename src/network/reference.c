@@ -82,8 +82,7 @@ static void layer_backward(const fd_network_spec *spec, int layer, const double 
             gradient[row + (size_t)j] += factor * d[i] * h[j];
             down[j] += weights[row + (size_t)j] * d[i];
         }
-        for (int j = 0; label && j < spec->n_labels; j++)
-            gradient[row + (size_t)(n_h + j)] += factor * d[i] * label[j];
+        for (int j = 0; label && j < spec->n_labels; j++) gradient[row + (size_t)(n_h + j)] += factor * d[i] * label[j];
         gradient[row + (size_t)n_in - 1] += factor * d[i] * time;
         gradient[bias + (size_t)i] += factor * d[i];
     }

@@ -19,8 +19,10 @@ static fd_status check(const fd_network *network, const fd_train_spec *s, size_t
     if (!(s->warmup >= 0 && s->warmup <= 1))
         return fd_fail(err, FD_ERR_CONFIG, "training: warmup is %g, must be in [0, 1]", s->warmup);
     if (!(s->div > 0) || !(s->final_div > 0))
-        return fd_fail(err, FD_ERR_CONFIG, "training: div and final_div are %g and %g, must be positive", s->div, s->final_div);
-    if (!(s->beta1_min >= 0 && s->beta1_min < 1 && s->beta1_max >= 0 && s->beta1_max < 1 && s->beta2 >= 0 && s->beta2 < 1))
+        return fd_fail(err, FD_ERR_CONFIG, "training: div and final_div are %g and %g, must be positive", s->div,
+                       s->final_div);
+    if (!(s->beta1_min >= 0 && s->beta1_min < 1 && s->beta1_max >= 0 && s->beta1_max < 1 && s->beta2 >= 0 &&
+          s->beta2 < 1))
         return fd_fail(err, FD_ERR_CONFIG, "training: beta1 and beta2 must be in [0, 1)");
     if (!(s->epsilon > 0)) return fd_fail(err, FD_ERR_CONFIG, "training: epsilon is %g, must be positive", s->epsilon);
     if (!(s->label_drop >= 0 && s->label_drop <= 1))
@@ -28,7 +30,8 @@ static fd_status check(const fd_network *network, const fd_train_spec *s, size_t
     if (!(s->ema_decay >= 0 && s->ema_decay < 1))
         return fd_fail(err, FD_ERR_CONFIG, "training: ema_decay is %g, must be in [0, 1)", s->ema_decay);
     if (s->frozen_layers < 0 || s->frozen_layers > network->spec.n_hidden)
-        return fd_fail(err, FD_ERR_CONFIG, "training: frozen_layers is %d, must be 0..%d (the output layer always trains)",
+        return fd_fail(err, FD_ERR_CONFIG,
+                       "training: frozen_layers is %d, must be 0..%d (the output layer always trains)",
                        s->frozen_layers, network->spec.n_hidden);
     if (n_train == 0) return fd_fail(err, FD_ERR_EMPTY, "training: no training pairs");
     if (n_train > n || n_train > UINT32_MAX)
@@ -93,8 +96,8 @@ static void make_workers(fd_trainer *tr) {
         if ((size_t)l->n_out > features) features = (size_t)l->n_out;
         if ((size_t)l->input_row > row) row = (size_t)l->input_row;
     }
-    size_t sizes[] = {features * FD_SHARD, features * FD_SHARD, (size_t)(nl + 2) * FD_SHARD, features * FD_SHARD,
-                      FD_BLOCK_ROWS * row, (size_t)dim * FD_SHARD, (size_t)nl * FD_SHARD, FD_SHARD,
+    size_t sizes[] = {features * FD_SHARD,   features * FD_SHARD,    (size_t)(nl + 2) * FD_SHARD, features * FD_SHARD,
+                      FD_BLOCK_ROWS * row,   (size_t)dim * FD_SHARD, (size_t)nl * FD_SHARD,       FD_SHARD,
                       (size_t)dim * FD_SHARD};
     size_t total = 0;
     for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) total += sizes[i] = (sizes[i] + 31) / 32 * 32;
@@ -104,8 +107,8 @@ static void make_workers(fd_trainer *tr) {
     if (!tr->workers || !at) return;
     for (int i = 0; i < tr->n_workers; i++) {
         fd_worker *w = &tr->workers[i];
-        float **parts[] = {&w->from, &w->to, &w->condition, &w->before_act, &w->gradient, &w->x, &w->labels, &w->time,
-                           &w->noise};
+        float **parts[] = {&w->from, &w->to,     &w->condition, &w->before_act, &w->gradient,
+                           &w->x,    &w->labels, &w->time,      &w->noise};
         for (size_t p = 0; p < sizeof parts / sizeof *parts; p++) {
             *parts[p] = at;
             at += sizes[p];
@@ -161,9 +164,9 @@ static void fill(fd_trainer *tr, const fd_network *network, const fd_schedule *s
     tr->epoch = UINT64_MAX; /* no permutation yet */
 }
 
-fd_status fd_trainer_create(const fd_network *network, const fd_schedule *schedule, const fd_train_spec *spec,
-                            size_t n, size_t n_train, const float *x, const float *labels, uint64_t seed,
-                            fd_trainer **trainer, fd_error *err) {
+fd_status fd_trainer_create(const fd_network *network, const fd_schedule *schedule, const fd_train_spec *spec, size_t n,
+                            size_t n_train, const float *x, const float *labels, uint64_t seed, fd_trainer **trainer,
+                            fd_error *err) {
     *trainer = NULL;
     fd_status status = check(network, spec, n, n_train, err);
     if (status == FD_OK) status = check_finite("x", x, n, network->spec.dim, err);
@@ -252,8 +255,10 @@ static void make_rows(fd_trainer *tr, int rows, int first) {
         int t = 1 + (int)fd_rng_below(&rng, (uint64_t)tr->steps);
         bool drop = fd_rng_uniform(&rng) < tr->spec.label_drop;
         float *label = tr->batch_labels + (size_t)i * nl;
-        if (drop) memset(label, 0, nl * sizeof *label);
-        else if (nl) memcpy(label, tr->labels + tr->pairs[i] * nl, nl * sizeof *label);
+        if (drop)
+            memset(label, 0, nl * sizeof *label);
+        else if (nl)
+            memcpy(label, tr->labels + tr->pairs[i] * nl, nl * sizeof *label);
         tr->time[i] = (float)((double)t / tr->steps);
         add_noise(tr, tr->pairs[i], t, tr->noise + (size_t)i * dim, tr->x + (size_t)i * dim);
     }

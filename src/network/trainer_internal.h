@@ -21,12 +21,12 @@ enum { FD_SHARD = FD_PANEL, FD_BLOCK_ROWS = 12 };
 typedef struct fd_layer {
     int n_before, n_in, n_out; /* n_in = n_before + n_labels + 2: label, time and the constant 1 */
     fd_activation act;
-    size_t weight;             /* offset of W in w, m, v, ema */
+    size_t weight; /* offset of W in w, m, v, ema */
     ptrdiff_t w_row;
-    float *input;              /* u (batch, input_row), padding zero */
+    float *input; /* u (batch, input_row), padding zero */
     ptrdiff_t input_row;
-    float *before_act;         /* z of the layer (batch, delta_row), SiLU only: its slope is a function of z */
-    float *delta;              /* dE/dz (batch, delta_row) */
+    float *before_act; /* z of the layer (batch, delta_row), SiLU only: its slope is a function of z */
+    float *delta;      /* dE/dz (batch, delta_row) */
     ptrdiff_t delta_row;
 } fd_layer;
 
@@ -42,10 +42,10 @@ typedef struct fd_batch {
 
 /* A thread's own. */
 typedef struct fd_worker {
-    float *from, *to;  /* feature-major activations */
-    float *condition;  /* (n_labels + 2, 32): label, time and 1, feature-major */
-    float *before_act; /* (widest, 32) */
-    float *gradient;   /* (FD_BLOCK_ROWS, longest row of weights) */
+    float *from, *to;                 /* feature-major activations */
+    float *condition;                 /* (n_labels + 2, 32): label, time and 1, feature-major */
+    float *before_act;                /* (widest, 32) */
+    float *gradient;                  /* (FD_BLOCK_ROWS, longest row of weights) */
     float *x, *labels, *time, *noise; /* one shard of a validation batch */
 } fd_worker;
 
@@ -67,15 +67,15 @@ struct fd_trainer {
     int n_blocks;
     fd_block *blocks;
 
-    uint32_t *order;        /* the epoch's permutation of the training rows */
+    uint32_t *order; /* the epoch's permutation of the training rows */
     uint64_t epoch;
-    size_t *pairs;          /* (batch) rows of this update's pairs */
+    size_t *pairs;                          /* (batch) rows of this update's pairs */
     float *x, *batch_labels, *time, *noise; /* the batch the trainer makes itself */
-    double *row_loss;       /* (batch) */
-    double *shard_loss;     /* of the validation rows */
+    double *row_loss;                       /* (batch) */
+    double *shard_loss;                     /* of the validation rows */
     int n_workers;
     fd_worker *workers;
-    void **memory;          /* everything allocated, freed together */
+    void **memory; /* everything allocated, freed together */
     int n_memory;
 };
 

@@ -43,12 +43,21 @@ const float *fd_pass_forward(const fd_trainer *tr, const float *weights, fd_work
         for (int j = 0; j < dim; j++) w->from[j * FD_SHARD + s] = b->x[s * dim + j];
     for (int i = 0; i < tr->n_layers; i++) {
         const fd_layer *l = &tr->layers[i];
-        memcpy(w->from + l->n_before * FD_SHARD, w->condition, (size_t)(tr->net.n_labels + 2) * FD_SHARD * sizeof(float));
+        memcpy(w->from + l->n_before * FD_SHARD, w->condition,
+               (size_t)(tr->net.n_labels + 2) * FD_SHARD * sizeof(float));
         if (first >= 0) keep_input(tr, l, w->from, rows, first, b);
-        fd_gemm g = {.m = l->n_out, .n = FD_SHARD, .k = l->n_in,
-                     .a = weights + l->weight, .a_row = l->w_row, .a_col = 1,
-                     .b = w->from, .b_row = FD_SHARD, .b_panel = FD_PANEL,
-                     .c = w->to, .c_row = FD_SHARD, .act = l->act};
+        fd_gemm g = {.m = l->n_out,
+                     .n = FD_SHARD,
+                     .k = l->n_in,
+                     .a = weights + l->weight,
+                     .a_row = l->w_row,
+                     .a_col = 1,
+                     .b = w->from,
+                     .b_row = FD_SHARD,
+                     .b_panel = FD_PANEL,
+                     .c = w->to,
+                     .c_row = FD_SHARD,
+                     .act = l->act};
         if (l->before_act) {
             g.c = w->before_act;
             g.act = FD_IDENTITY;
@@ -57,8 +66,8 @@ const float *fd_pass_forward(const fd_trainer *tr, const float *weights, fd_work
         if (l->before_act) {
             tr->kernels->activate(l->act, (size_t)l->n_out * FD_SHARD, w->before_act, w->to);
             if (first >= 0)
-                tr->kernels->transpose(l->n_out, FD_SHARD, w->before_act, FD_SHARD, l->before_act + first * l->delta_row,
-                                       l->delta_row);
+                tr->kernels->transpose(l->n_out, FD_SHARD, w->before_act, FD_SHARD,
+                                       l->before_act + first * l->delta_row, l->delta_row);
         }
         swap_buffers(w);
     }
@@ -88,23 +97,38 @@ void fd_pass_shard(fd_trainer *tr, fd_worker *w, const fd_batch *b, int rows, in
     /* Frozen layers need no delta. */
     for (int i = tr->n_layers - 1; i > tr->spec.frozen_layers; i--) {
         const fd_layer *l = &tr->layers[i], *below = &tr->layers[i - 1];
-        const float *gate = below->before_act ? below->before_act + first * below->delta_row
-                                              : l->input + first * l->input_row;
-        tr->kernels->gemm(&(fd_gemm){.m = rows, .n = l->n_before, .k = l->n_out,
-                                     .a = l->delta + first * l->delta_row, .a_row = l->delta_row, .a_col = 1,
-                                     .b = tr->w + l->weight, .b_row = l->w_row, .b_panel = FD_PANEL,
-                                     .c = below->delta + first * below->delta_row, .c_row = below->delta_row,
-                                     .gate = gate, .gate_row = below->before_act ? below->delta_row : l->input_row,
+        const float *gate =
+            below->before_act ? below->before_act + first * below->delta_row : l->input + first * l->input_row;
+        tr->kernels->gemm(&(fd_gemm){.m = rows,
+                                     .n = l->n_before,
+                                     .k = l->n_out,
+                                     .a = l->delta + first * l->delta_row,
+                                     .a_row = l->delta_row,
+                                     .a_col = 1,
+                                     .b = tr->w + l->weight,
+                                     .b_row = l->w_row,
+                                     .b_panel = FD_PANEL,
+                                     .c = below->delta + first * below->delta_row,
+                                     .c_row = below->delta_row,
+                                     .gate = gate,
+                                     .gate_row = below->before_act ? below->delta_row : l->input_row,
                                      .gate_act = below->act});
     }
 }
 
 void fd_pass_block(fd_trainer *tr, fd_worker *w, const fd_block *block, const fd_adam *adam) {
     const fd_layer *l = &tr->layers[block->layer];
-    tr->kernels->gemm(&(fd_gemm){.m = block->rows, .n = l->n_in, .k = tr->spec.batch,
-                                 .a = l->delta + block->row, .a_row = 1, .a_col = l->delta_row,
-                                 .b = l->input, .b_row = l->input_row, .b_panel = FD_PANEL,
-                                 .c = w->gradient, .c_row = l->input_row});
+    tr->kernels->gemm(&(fd_gemm){.m = block->rows,
+                                 .n = l->n_in,
+                                 .k = tr->spec.batch,
+                                 .a = l->delta + block->row,
+                                 .a_row = 1,
+                                 .a_col = l->delta_row,
+                                 .b = l->input,
+                                 .b_row = l->input_row,
+                                 .b_panel = FD_PANEL,
+                                 .c = w->gradient,
+                                 .c_row = l->input_row});
     for (int i = 0; i < block->rows; i++) {
         size_t at = l->weight + (size_t)(block->row + i) * (size_t)l->w_row;
         /* The padding of a row has zero gradient and stays zero. */
