@@ -221,7 +221,7 @@ fd_status fd_plot_phases(const fd_plot *plot, fd_error *err) {
     if (any) {
         fd_legend_add(&legend, FD_LEGEND_BOX, 0, "#6baed6", "solutions, phases of the factorisation");
         fd_legend_add(&legend, FD_LEGEND_LINE, 0, "lc rgb '#b2182b' lw 1.6", "the same with the paper's phases");
-        fd_legend_add(&legend, FD_LEGEND_LINE, 0, "lc rgb '#555555' dt '.' lw 1.4", "flat");
+        if (!few) fd_legend_add(&legend, FD_LEGEND_LINE, 0, "lc rgb '#555555' dt '.' lw 1.4", "flat");
     }
     if (few)
         fd_legend_add(&legend, FD_LEGEND_LINE, 0, "lc rgb '#777777' dt '-' lw 1.4", "%zu nearest by χ², NOT solutions",
@@ -242,8 +242,9 @@ fd_status fd_plot_phases(const fd_plot *plot, fd_error *err) {
             fd_text_addf(&script,
                          ", \\\n  'fig4.csv' using 'bin_centre_deg':'%s_solutions' with boxes lc rgb '#6baed6'",
                          phase_names[p]);
-            fd_text_addf(&script, ", \\\n  %.6g with lines lc rgb '#555555' dt '.' lw 1.4",
-                         (double)plot->solutions.n_rows / BINS);
+            if (!few)
+                fd_text_addf(&script, ", \\\n  %.6g with lines lc rgb '#555555' dt '.' lw 1.4",
+                             (double)plot->solutions.n_rows / BINS);
             fd_text_addf(&script,
                          ", \\\n  'fig4.csv' using 'bin_centre_deg':'%s_solutions_paper_phases' with histeps lc rgb "
                          "'#b2182b' lw 1.6",

@@ -68,7 +68,7 @@ void fd_legend_points(fd_legend *legend, const fd_plot *plot) {
 static double entry_width(const char *text) {
     double characters = 0;
     for (; *text; text++) characters += ((unsigned char)*text & 0xc0) != 0x80 && !strchr("_{}^", *text);
-    return 0.04 + 0.0055 * characters;
+    return 0.045 + 0.0055 * characters;
 }
 
 void fd_legend_write(fd_text *script, const fd_legend *legend) {

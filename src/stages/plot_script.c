@@ -50,7 +50,8 @@ void fd_script_open(fd_text *script, const char *name, const char *what, double 
         "if (device == 2) { set terminal pdfcairo size %.2fin,%.2fin font 'Sans,11' linewidth 1.2 pointscale 0.55; "
         "small = 'Sans,8.3'; big = 'Sans,13' }\n"
         "set output (device == 1 ? '%s.png' : '%s.pdf')\n"
-        "set multiplot\n",
+        "set multiplot\n"
+        "unset label; unset arrow; unset object\n",
         name, what, name, palette, 200 * width, 200 * height, width, height, name, name);
 }
 

@@ -111,6 +111,33 @@ static void solution_rows(fd_text *html, const fd_table *t) {
     mass_rows(html, t);
 }
 
+/* Observables as people write them, in meV. */
+static const struct {
+    const char *observable, *text;
+} mass_names[] = {{"sum_m_eV", "Σm"}, {"mbb_eV", "mββ"}, {"mnue_eV", "mνe"}};
+
+/* Quantity and range of a limit: two cells. */
+static void limit_cells(fd_text *html, const json_t *limit, bool band) {
+    const char *observable = json_string_value(json_object_get(limit, "observable")), *name = observable, *unit = "";
+    double factor = 1;
+    for (size_t i = 0; observable && i < sizeof mass_names / sizeof *mass_names; i++)
+        if (!strcmp(observable, mass_names[i].observable)) name = mass_names[i].text, unit = " meV", factor = 1e3;
+    double lo = factor * json_number_value(json_object_get(limit, "lo")),
+           hi = factor * json_number_value(json_object_get(limit, "hi"));
+    bool open_below = !json_is_number(json_object_get(limit, "lo")) || lo <= 0;
+    bool open_above = !json_is_number(json_object_get(limit, "hi"));
+    fd_html_escape(html, name ? name : "");
+    fd_text_add(html, "</td><td>");
+    if (band)
+        fd_text_addf(html, "below %g to %g%s, by nuclear matrix element", lo, hi, unit);
+    else if (open_above)
+        fd_text_addf(html, "above %g%s", lo, unit);
+    else if (open_below)
+        fd_text_addf(html, "below %g%s", hi, unit);
+    else
+        fd_text_addf(html, "%g to %g%s", lo, hi, unit);
+}
+
 static void limits_table(fd_report *r) {
     fd_text *html = &r->html;
     const json_t *limits = json_object_get(r->summary, "limits"), *limit;
@@ -121,21 +148,11 @@ static void limits_table(fd_report *r) {
                       "<th>quantity</th><th>range</th><th>solutions that satisfy it</th></tr></thead><tbody>\n");
     json_array_foreach(limits, i, limit) {
         const char *name = json_string_value(json_object_get(limit, "name"));
-        const char *observable = json_string_value(json_object_get(limit, "observable"));
-        const json_t *lo = json_object_get(limit, "lo"), *hi = json_object_get(limit, "hi");
         bool band = json_is_true(json_object_get(limit, "band"));
         fd_text_add(html, "<tr><th>");
         fd_html_escape(html, name ? name : "");
         fd_text_add(html, "</th><td>");
-        fd_html_escape(html, observable ? observable : "");
-        fd_text_add(html, "</td><td>");
-        if (band)
-            fd_text_addf(html, "below %g to %g, by nuclear matrix element", json_number_value(lo),
-                         json_number_value(hi));
-        else if (json_is_number(lo) && json_number_value(lo) > 0)
-            fd_text_addf(html, "%g to %g", json_number_value(lo), json_number_value(hi));
-        else
-            fd_text_addf(html, "below %g", json_number_value(hi));
+        limit_cells(html, limit, band);
         fd_text_addf(html, "</td><td>%lld of %zu", (long long)json_integer_value(json_object_get(limit, "satisfied")),
                      r->solutions.n_rows);
         if (band)
@@ -152,6 +169,9 @@ void fd_report_compare(fd_report *r) {
     const fd_tally *t = r->n_sets ? &r->sets[r->n_sets - 1].tally : r->has_samples ? &r->samples.tally : NULL;
     char a[32], b[32];
     fd_text_add(html, "<h2>The paper and this run</h2>\n");
+    if (r->has_target && r->target.ordering == FD_ORDERING_INVERTED)
+        fd_text_add(html, "<p>This run is of inverted ordering; the paper's numbers are of normal ordering and stand "
+                          "here for orientation.</p>\n");
     if (!r->has_solutions) fd_html_missing(html, "analysis/solutions.csv is missing; `flavordiff analyse` makes it.");
     if (r->has_solutions && r->solutions.n_rows == 0)
         fd_html_missing(html, "No solution in this run: predictions cannot be compared. Points shown in the figures "

@@ -17,7 +17,7 @@ static const char style[] =
     "p{margin:.5rem 0;max-width:48rem}.sub{color:#555;margin-top:0}"
     ".wide{overflow-x:auto;margin:.6rem 0}"
     "table{border-collapse:collapse;font-size:.9rem;font-variant-numeric:tabular-nums}"
-    "th,td{padding:.3rem .7rem;border-bottom:1px solid #e2e2e2;text-align:left;vertical-align:top}"
+    "th,td{padding:.3rem .6rem;border-bottom:1px solid #e2e2e2;text-align:left;vertical-align:top}"
     "thead th{border-bottom:2px solid #888;background:#f6f6f6}"
     "td.n{text-align:right;white-space:nowrap}td.n small,td small{color:#666;display:block}"
     "figure{margin:1.2rem 0;break-inside:avoid}figure img{width:100%;height:auto;border:1px solid #e2e2e2}"

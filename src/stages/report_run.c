@@ -96,7 +96,8 @@ static void window_cell(fd_text *html, uint64_t k, uint64_t n) {
     char count[32];
     double lo, hi;
     fd_wilson(k, n, &lo, &hi);
-    fd_text_addf(html, "<td class=\"n\">%s<small>%.2e to %.2e</small></td>", fd_text_count(k, count), lo, hi);
+    fd_text_addf(html, "<td class=\"n\">%s<small>from %.2g</small><small>to %.2g</small></td>", fd_text_count(k, count),
+                 lo, hi);
 }
 
 static void set_row(fd_text *html, const fd_ledger_entry *e) {
