@@ -2,6 +2,7 @@
 #include "cli/cli.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -64,6 +65,8 @@ const cli_verb cli_verbs[] = {
 int main(int argc, char **argv) {
     fd_error err = {0};
     cli c;
+    signal(SIGXFSZ, SIG_IGN); /* a file-size limit is a full disk: reported, not fatal */
+    signal(SIGPIPE, SIG_IGN); /* so is a reader that went away: the flush below says so */
     fd_status status = cli_parse(argc, argv, &c, &err);
     if (!status) status = c.verb->run(&c, &err);
     /* A full disk under a redirected standard output must not look like success. */
