@@ -209,14 +209,9 @@ static uint8_t fill_row(const views *v, const float *stored, uint64_t file_row, 
         int at = fd_model_observable(v->paper, fd_paper_columns[i]);
         *out++ = at < 0 ? NAN : paper[at];
     }
-    const double extra[EXTRA] = {chi2.five,
-                                 chi2.mass,
-                                 chi2.mixing,
-                                 chi2.all,
-                                 (flags & FD_IN_PRIOR) != 0,
-                                 (flags & FD_LABELS) != 0,
-                                 flags,
-                                 (double)file_row};
+    const double extra[EXTRA] = {
+        chi2.five, chi2.mass,       chi2.mixing, chi2.all, (flags & FD_IN_PRIOR) != 0, (flags & FD_LABELS) != 0,
+        flags,     (double)file_row};
     memcpy(out, extra, sizeof extra);
     return flags;
 }
@@ -337,7 +332,7 @@ fd_status fd_stage_analyse(const fd_run *run, const char *samples, const char *f
     }
     if ((status = write_folder(run, samples, folder, &v, &info, &solutions, &near, err))) goto cleanup;
     if (solutions.n < FD_FEW_SOLUTIONS)
-        fd_say(run, "analyse: %zu solutions; the %zu rows nearest by chi2 are in nearest.csv, as what they are",
+        fd_say(run, "analyse: %zu solutions; nearest.csv has the nearest %zu by chi2, which are not solutions",
                solutions.n, near.n);
     else
         fd_say(run, "analyse: %zu solutions", solutions.n);

@@ -44,7 +44,7 @@ fd_status fd_plot_heavy(const fd_plot *plot, fd_error *err) {
         double x_lo, x_hi;
         decades(plot, columns[panel], &x_lo, &x_hi);
         x_lo = fmin(x_lo, y_lo);
-        x_hi = y_hi; /* the whole triangle is seen */
+        x_hi = fmax(x_hi, y_hi); /* the whole triangle is seen, and points outside the prior may lie in it */
         fd_script_panel(&script, panel, 2, true);
         if (panel == 0) fd_legend_write(&script, &legend);
         fd_text_addf(&script, "set xlabel '|M_%d| [GeV]'\nset ylabel '|M_3| [GeV]' offset 0.8\n", panel + 1);

@@ -45,7 +45,7 @@ cleanup:
     return status;
 }
 
-/* One panel: training loss pale, validation loss with marks, one colour a network. */
+/* One panel: training loss pale, validation loss dark, one colour a network. */
 static void curves(fd_text *script, size_t n, char stems[][32]) {
     static const char *const colours[][2] = {{"#2166ac", "#a6c8e4"},
                                              {"#b2182b", "#f0b0a8"},
@@ -60,7 +60,7 @@ static void curves(fd_text *script, size_t n, char stems[][32]) {
             ", \\\n  'loss-%s.csv' using 'update':'training_loss' with lines lw 1.4 lc rgb '%s' title '%s, training'",
             stems[i], colour[1], stems[i]);
         fd_text_addf(script,
-                     ", \\\n  '' using 'update':'validation_loss' with linespoints pt 7 ps 0.4 lw 1.2 lc rgb '%s' "
+                     ", \\\n  '' using 'update':'validation_loss' with lines lw 1.4 lc rgb '%s' "
                      "title '%s, validation'",
                      colour[0], stems[i]);
     }

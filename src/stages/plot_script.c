@@ -67,9 +67,10 @@ static void count_line(fd_text *line, const fd_plot *plot) {
         fd_text_addf(line, "%s solution%s", fd_text_count(n, a), n == 1 ? "" : "s");
     if (plot->generated > 0) fd_text_addf(line, " among %s samples", fd_text_count((uint64_t)plot->generated, b));
     if (drawn < n) fd_text_addf(line, "; a random %s are drawn", fd_text_count(drawn, a));
-    if (n < FD_FEW_SOLUTIONS)
-        fd_text_addf(line, "%s; also shown: the %zu nearest by χ², NOT solutions",
-                     n ? ": too few for a distribution" : "", plot->drawn[FD_POINT_NEAREST]);
+    if (n > 0 && n < FD_FEW_SOLUTIONS) fd_text_add(line, ": too few for a distribution");
+    size_t near = plot->drawn[FD_POINT_NEAREST];
+    if (near == 1) fd_text_add(line, "; also shown: the nearest by χ², NOT a solution");
+    if (near > 1) fd_text_addf(line, "; also shown: the %zu nearest by χ², NOT solutions", near);
 }
 
 void fd_script_title(fd_text *script, const fd_plot *plot, const char *title) {

@@ -56,7 +56,7 @@ static const struct {
      "and not of the solutions.",
      true},
     {"loss", "Loss of the networks",
-     "Mean squared error on the noise. Pale: training batches; marks: validation pairs, with fixed noise.", false},
+     "Mean squared error on the noise. Pale: training batches; dark: validation pairs, with fixed noise.", false},
 };
 
 void fd_report_figures(fd_report *r) {

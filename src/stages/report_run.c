@@ -116,9 +116,10 @@ static void set_row(fd_text *html, const fd_ledger_entry *e) {
         fd_text_addf(html, "<td class=\"n\">%.3g&nbsp;%%</td>", 100 * (double)(t->n - t->finite) / (double)t->n);
     else
         fd_text_add(html, "<td class=\"n\">–</td>");
-    fd_text_addf(html, "<td class=\"n\">%.1f</td>", t->seconds);
-    fd_text_addf(html, "<td class=\"n\">%s</td></tr>\n",
-                 t->seconds > 0 ? fd_text_count((uint64_t)((double)t->n / t->seconds + 0.5), count) : "–");
+    fd_text_addf(html, "<td class=\"n\">%.1f", t->seconds);
+    if (t->seconds > 0)
+        fd_text_addf(html, "<small>%s/s</small>", fd_text_count((uint64_t)((double)t->n / t->seconds + 0.5), count));
+    fd_text_add(html, "</td></tr>\n");
 }
 
 static void ledger_table(fd_report *r) {
@@ -129,8 +130,7 @@ static void ledger_table(fd_report *r) {
         "the fraction. A <i>solution</i> has both mass-squared differences and all nine |U| inside 3 σ.</p>\n"
         "<div class=\"wide\"><table><thead><tr><th>set</th><th>generated</th>");
     for (int w = 0; w < FD_WINDOW_COUNT; w++) fd_text_addf(html, "<th>%s</th>", fd_windows[w].title);
-    fd_text_add(html,
-                "<th>outside prior</th><th>not finite</th><th>seconds</th><th>samples/s</th></tr></thead><tbody>\n");
+    fd_text_add(html, "<th>outside prior</th><th>not finite</th><th>seconds</th></tr></thead><tbody>\n");
     for (int i = 0; i < r->n_sets; i++) set_row(html, &r->sets[i]);
     fd_text_add(html, "</tbody></table></div>\n<div class=\"wide\"><table>\n");
     for (int i = 0; i < r->n_sets; i++) fd_html_row(html, r->sets[i].set, "%s", r->sets[i].note);
