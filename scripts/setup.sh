@@ -2,8 +2,8 @@
 # Installs the Debian packages that are missing; says what, and asks for sudo only when there is something to install.
 set -eu
 
-packages="gcc make cmake pkg-config libhdf5-dev libcyaml-dev libyaml-dev libjansson-dev librandom123-dev \
-gnuplot-nox fonts-dejavu-core libcmocka-dev liblapacke-dev python3 $*"
+packages="gcc libc6-dev make cmake pkg-config libhdf5-dev libcyaml-dev libyaml-dev libjansson-dev librandom123-dev \
+gnuplot-nox fonts-dejavu-core libcmocka-dev liblapacke-dev $*"
 
 missing=""
 for p in $packages; do
@@ -12,7 +12,7 @@ for p in $packages; do
     case $p in
         gcc) command -v cc >/dev/null 2>&1 && continue ;;
         gnuplot-nox) command -v gnuplot >/dev/null 2>&1 && continue ;;
-        make | cmake | python3) command -v "$p" >/dev/null 2>&1 && continue ;;
+        make | cmake) command -v "$p" >/dev/null 2>&1 && continue ;;
     esac
     missing="$missing $p"
 done
