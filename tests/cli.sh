@@ -78,6 +78,11 @@ printf 'name,%s\r\n"a, b",%s\r\n\r\n' "$params" "$row" | fd evaluate - >c.csv # 
 same a.csv c.csv
 expect 0 '"inside_3sigma": 0' fd evaluate --json point.csv
 expect 0 'm1_eV' fd evaluate point.csv --target nufit-6.0-ic24-io
+fd evaluate "$source/examples/points.csv" --target nufit-6.0-ic24-no >ci.csv # Casas-Ibarra points: inside, inside, a draw
+[ "$(grep -c ',1$' ci.csv)" -eq 2 ] && [ "$(grep -c ',0$' ci.csv)" -eq 1 ] || {
+    failed=$((failed + 1))
+    echo "FAIL: examples/points.csv: $(cat ci.csv)"
+}
 expect 1 'nofile.csv: No such file' fd evaluate nofile.csv
 : >empty.csv
 expect 3 'empty.csv: empty' fd evaluate empty.csv
