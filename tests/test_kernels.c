@@ -11,6 +11,7 @@
 
 #include <cmocka.h>
 
+#include "flavordiff/machine.h"
 #include "flavordiff/rng.h"
 #include "kernels/kernels.h"
 
@@ -321,11 +322,28 @@ static void dispatch(void **state) {
     printf("; chosen: %s\n", chosen->name);
 }
 
+/* Only names that fd_kernels_named could know count; the table, once chosen, stays. */
+static void mask(void **state) {
+    (void)state;
+    static const struct { const char *value; int known; } cases[] = {
+        {"portable", 1}, {"avx2", 1}, {"avx512", 1}, {"", 1}, {"AVX2", 0}, {"avx", 0}, {"avx2 ", 0}};
+    const char *old = getenv("FLAVORDIFF_CPU");
+    char *before = old ? strdup(old) : NULL;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        assert_int_equal(setenv("FLAVORDIFF_CPU", cases[i].value, 1), 0);
+        assert_int_equal(fd_machine_mask_known(), cases[i].known);
+    }
+    unsetenv("FLAVORDIFF_CPU");
+    assert_int_equal(fd_machine_mask_known(), 1);
+    if (before) setenv("FLAVORDIFF_CPU", before, 1);
+    free(before);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(dispatch),        cmocka_unit_test(products),   cmocka_unit_test(activations),
         cmocka_unit_test(transposition),   cmocka_unit_test(adam_steps), cmocka_unit_test(normals_from_words),
-        cmocka_unit_test(normals_moments),
+        cmocka_unit_test(normals_moments), cmocka_unit_test(mask),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -5,6 +5,9 @@
 /* Kernel set in use ("avx512", "avx2", "portable"): the best this machine has, or what the environment variable
  * FLAVORDIFF_CPU lowers it to. */
 const char *fd_machine_kernels(void);
+/* 1 when FLAVORDIFF_CPU is unset, empty or the name of a set ("portable", "avx2", "avx512": in lower case, whether or
+ * not this machine has it), else 0: what it says is then ignored, and the program should refuse it. */
+int fd_machine_mask_known(void);
 /* The i-th best set this machine and this build have, NULL after the last ("portable"). */
 const char *fd_machine_kernels_available(int i);
 

@@ -4,8 +4,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "flavordiff/machine.h"
+
 /* From lowest to highest. __builtin_cpu_supports also checks that the system saves the registers. */
 enum { LEVELS = 3 };
+static const char *const names[LEVELS] = {"portable", "avx2", "avx512"};
 
 static const fd_kernels *level(int i) {
     if (i == 0) return fd_table_portable;
@@ -27,13 +30,20 @@ const fd_kernels *fd_kernels_named(const char *name) {
     return NULL;
 }
 
-static const fd_kernels *choose(void) {
-    static const char *const names[LEVELS] = {"portable", "avx2", "avx512"};
+/* Level the mask in the environment allows: the last without a mask, -1 for a name that is none. */
+static int highest_allowed(void) {
     const char *mask = getenv("FLAVORDIFF_CPU");
-    int highest = LEVELS - 1;
-    for (int i = 0; mask && i < LEVELS; i++)
-        if (strcmp(mask, names[i]) == 0) highest = i;
-    for (int i = highest; i > 0; i--)
+    if (!mask || !*mask) return LEVELS - 1;
+    for (int i = 0; i < LEVELS; i++)
+        if (strcmp(mask, names[i]) == 0) return i;
+    return -1;
+}
+
+int fd_machine_mask_known(void) { return highest_allowed() >= 0; }
+
+static const fd_kernels *choose(void) {
+    int highest = highest_allowed();
+    for (int i = highest < 0 ? LEVELS - 1 : highest; i > 0; i--)
         if (level(i)) return level(i);
     return fd_table_portable;
 }
