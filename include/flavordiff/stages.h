@@ -52,8 +52,8 @@ fd_status fd_stage_analyse(const fd_run *run, const char *samples, const char *f
 fd_status fd_stage_plot(const fd_run *run, const char *analysis_folder, const char *folder, fd_error *err);
 /* report: self-contained report.html of a run folder. */
 fd_status fd_stage_report(const fd_run *run, const char *run_folder, fd_error *err);
-/* run: the whole chain into `folder`, skipping stages whose outputs are there and newer than their inputs and made with
- * the same settings. */
+/* run: the whole chain into `folder`, skipping stages whose outputs are there and were made by this version with the
+ * same settings from the same inputs (by content). */
 fd_status fd_pipeline(const fd_run *run, const char *folder, fd_error *err);
 
 #endif

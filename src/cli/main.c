@@ -48,7 +48,8 @@ const cli_verb cli_verbs[] = {
     {"evaluate", "POINTS.csv", "observables, chi2 and 3 sigma verdict of given points",
      "Reads a CSV whose header names the model's parameters (re_Y_1e ... im_Y_3tau, r1, r2, k, arg_M1, arg_M2; any order, "
      "other columns ignored; - is standard input) and writes a CSV of observables with 17 significant digits, one row a "
-     "point, to standard output or -o. With --json: an array with one object a point. Points outside the prior are "
+     "point, to standard output or -o. chi2 is that of the five observables (two mass-squared differences, three angles); inside_3sigma means both "
+     "mass-squared differences and all nine |U|. With --json: an array with one object a point. Points outside the prior are "
      "evaluated and told on standard error; with --strict they give exit code 5.",
      "flavordiff evaluate points.csv --target nufit-6.0-ic24-no",
      CLI_TARGET | CLI_OUTPUT | CLI_JSON | CLI_PHASES | CLI_VEV | CLI_FORCE | CLI_STRICT, 1, 1, verb_evaluate, NULL},

@@ -17,7 +17,7 @@ static void on_signal(int number) { asked_to_stop = number; }
 
 typedef struct reporter {
     double begin, stage_begin, last_line, max_time;
-    uint64_t stage_first;
+    uint64_t stage_first, last_done;
     char stage[32], detail[16];
     bool quiet, terminal, bar_shown;
 } reporter;
@@ -67,11 +67,12 @@ static int on_progress(void *user, const char *stage, uint64_t done, uint64_t to
     reporter *r = user;
     double t = now();
     /* A stage of several parts (pairs, then scan) starts its count again: done falls. */
-    if (strcmp(stage, r->stage) != 0 || done < r->stage_first) {
+    if (strcmp(stage, r->stage) != 0 || done < r->last_done) {
         snprintf(r->stage, sizeof r->stage, "%s", stage);
         r->stage_begin = r->last_line = t;
         r->stage_first = done;
     }
+    r->last_done = done;
     if (!r->quiet && (r->terminal || t - r->last_line >= 60)) {
         r->last_line = t;
         show(r, stage, done, total, tally, detail);

@@ -36,7 +36,7 @@ static void explain(const fd_model *model, const double *theta, char *reason, si
 static void write_json(const evaluation *e, const double *obs, double chi2, int inside) {
     json_t *row = json_object();
     for (int i = 0; i < e->n_columns; i++) json_object_set_new(row, e->model->observables[i].name, isfinite(obs[i]) ? json_real(obs[i]) : json_null());
-    json_object_set_new(row, "chi2", json_real(chi2));
+    json_object_set_new(row, "chi2", isfinite(chi2) ? json_real(chi2) : json_null());
     json_object_set_new(row, "inside_3sigma", json_integer(inside));
     char *text = json_dumps(row, JSON_REAL_PRECISION(17));
     fprintf(e->out, "%s%s", e->rows ? ",\n " : " ", text ? text : "{}");

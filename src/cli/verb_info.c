@@ -1,6 +1,7 @@
 /* info: any file of ours, or a target set by name. version: what runs here. */
 #define _GNU_SOURCE
 #include <jansson.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -29,17 +30,25 @@ static void target_text(const fd_target *t) {
 }
 
 static void target_json(const fd_target *t) {
-    json_t *measurements = json_array();
+    json_t *measurements = json_array(), *limits = json_array();
     for (int i = 0; i < t->n_measurements; i++) {
         const fd_measurement *m = &t->measurements[i];
         json_array_append_new(measurements,
-                              json_pack("{s:s, s:s, s:f, s:f, s:f, s:f, s:f, s:f}", "observable", m->observable, "group",
+                              json_pack("{s:s, s:s, s:f, s:f, s:f, s:f, s:f, s:f, s:s}", "observable", m->observable, "group",
                                         group_names[m->group], "best", m->best, "plus", m->plus, "minus", m->minus, "lo",
-                                        m->lo, "hi", m->hi, "label", m->label));
+                                        m->lo, "hi", m->hi, "label", m->label, "source", m->source));
     }
-    json_t *root = json_pack("{s:s, s:s, s:s, s:s, s:s, s:o}", "kind", "target", "name", t->name, "title", t->title,
+    for (int i = 0; i < t->n_limits; i++) { /* an open end is null: JSON has no infinity */
+        const fd_limit *l = &t->limits[i];
+        json_array_append_new(limits,
+                              json_pack("{s:s, s:s, s:o, s:o, s:f, s:b, s:s}", "name", l->name, "observable",
+                                        l->observable, "lo", isfinite(l->lo) ? json_real(l->lo) : json_null(), "hi",
+                                        isfinite(l->hi) ? json_real(l->hi) : json_null(), "confidence", l->confidence,
+                                        "range_of_limits", l->band, "source", l->source));
+    }
+    json_t *root = json_pack("{s:s, s:s, s:s, s:s, s:s, s:o, s:o}", "kind", "target", "name", t->name, "title", t->title,
                              "ordering", t->ordering == FD_ORDERING_NORMAL ? "normal" : "inverted", "source", t->source,
-                             "measurements", measurements);
+                             "measurements", measurements, "limits", limits);
     json_dumpf(root, stdout, JSON_INDENT(2) | JSON_REAL_PRECISION(15));
     putchar('\n');
     json_decref(root);

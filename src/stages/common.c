@@ -64,6 +64,11 @@ void fd_tally_add(fd_tally *tally, uint8_t flags) {
     tally->labels_in_prior += (flags & FD_LABELS) != 0 && inside;
 }
 
+uint64_t fd_training_rows(const fd_config *config, uint64_t n) {
+    uint64_t rows = (uint64_t)llround(config->simulate.train_fraction * (double)n);
+    return rows ? rows : n > 0;
+}
+
 fd_status fd_stage_provenance(const fd_run *run, const char *verb, const char *const *parent_paths, char *parents,
                               size_t parents_size, char **config_text, fd_provenance *provenance, fd_error *err) {
     fd_status status = fd_config_dump(run->config, config_text, err);

@@ -25,6 +25,9 @@ fd_status fd_check_output(const char *path, bool force, fd_error *err);
 
 /* Counts one point by its flags. */
 void fd_tally_add(fd_tally *tally, uint8_t flags);
+/* Rows that train, of n: train_fraction of them to the nearest, at least one. The others validate. */
+uint64_t fd_training_rows(const fd_config *config, uint64_t n);
+enum { FD_PARENTS_SIZE = 9000 }; /* two of the longest paths, and their ids */
 /* Provenance of a file this stage writes; *config_text receives the resolved configuration the caller frees, and
  * parents (a buffer) the ids of the files it was made from (NULL-terminated list of paths). */
 fd_status fd_stage_provenance(const fd_run *run, const char *verb, const char *const *parent_paths, char *parents,
@@ -70,7 +73,7 @@ size_t fd_generator_block(const fd_generator *generator);
 /* Samples first .. first + n - 1 and their verdicts; the result depends on (seed, index) alone. */
 fd_status fd_generator_run(fd_generator *generator, uint64_t first, size_t n, float *theta, double *labels,
                            fd_chi2 *chi2, uint8_t *flags, fd_error *err);
-/* "ddim 20 steps, eta 0, guidance 8 (eps = (1-8) eps(null) + 8 eps(label)), label central" */
+/* How the points are made, in words: "DDIM, 20 steps, eta 0; guidance gamma = 8 (...); label central". */
 void fd_generate_note(const fd_generate_spec *spec, char *note, size_t size);
 
 #endif

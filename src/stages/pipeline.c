@@ -47,7 +47,8 @@ static fd_status signature(const chain *c, unsigned sections, const char *const 
     char *settings = NULL;
     uint64_t hash = 0;
     fd_status status = settings_text(c->run->config, sections, &settings, err);
-    if (!status) hash = fd_derive_seed(hash, settings);
+    /* Files of another version of the program are not taken for its own. */
+    if (!status) hash = fd_derive_seed(fd_derive_seed(0, fd_version()), settings);
     free(settings);
     if (!status && (sections & S_TARGET)) {
         fd_target target;

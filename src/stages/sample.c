@@ -1,5 +1,6 @@
 /* sample: generated points and their yield. select: generate until enough points pass the selection of
  * section 2.2.3, the training pairs of the tuned network. Both walk the same stream of generated points. */
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,7 +13,7 @@ typedef struct walk {
     bool *keep;
     fd_sample_writer *writer;
     char *config_text;
-    char parents[600];
+    char parents[FD_PARENTS_SIZE];
     fd_sample_info info;
     double start;
 } walk;
@@ -80,7 +81,8 @@ fd_status fd_stage_sample(const fd_run *run, const fd_sample_spec *spec, const c
         if (status) break;
         for (size_t i = 0; i < n; i++) {
             fd_tally_add(&w.info.tally, w.block.flags[i]);
-            w.keep[i] = (w.block.flags[i] & FD_LABELS) || !(w.block.chi2[i].five >= spec->keep_chi2_below);
+            w.keep[i] = isinf(spec->keep_chi2_below) || (w.block.flags[i] & FD_LABELS) ||
+                        w.block.chi2[i].five < spec->keep_chi2_below;
         }
         status = walk_append(&w, n, err);
         done += n;
@@ -130,8 +132,7 @@ fd_status fd_stage_select(const fd_run *run, const char *model, const char *out,
                          "select: none of %llu generated samples passes chi2(all) < %g with chi2(mass) < %g or "
                          "chi2(mixing) < %g; train longer, or raise select.max_generated or the thresholds",
                          (unsigned long long)w.info.tally.n, spec->chi2_all, spec->chi2_mass, spec->chi2_mixing);
-    w.info.n_train = (uint64_t)(run->config->simulate.train_fraction * (double)w.info.n);
-    if (!status && w.info.n_train == 0) w.info.n_train = w.info.n;
+    w.info.n_train = fd_training_rows(run->config, w.info.n);
     if (!status) status = walk_finish(&w, err);
     if (!status && selected < spec->wanted)
         fd_say(run, "select: stopped at select.max_generated = %llu with %llu of %llu wanted",

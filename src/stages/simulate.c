@@ -70,7 +70,7 @@ fd_status fd_stage_simulate(const fd_run *run, const char *out, fd_error *err) {
     if (!status)
         status = stretch(&ticker, &setting, seed, FD_STREAM_SCAN, config->simulate.scan, &block, NULL, &info.tally, err);
     if (!status) {
-        info.n_train = (uint64_t)(config->simulate.train_fraction * (double)info.n);
+        info.n_train = fd_training_rows(config, info.n);
         info.tally.seconds = fd_seconds() - start;
         snprintf(info.target, sizeof info.target, "%s", setting.target.name);
         snprintf(info.note, sizeof info.note, "%s", "independent draws from the prior");

@@ -192,7 +192,7 @@ fd_status fd_stage_train(const fd_run *run, const char *data, const char *start,
     const fd_train_spec *spec = start ? &config->tune : &config->train;
     fd_ticker ticker = {.run = run, .stage = start ? "tune" : "train"};
     const char *const parent_paths[] = {data, start, NULL};
-    char parents[1200], *config_text = NULL;
+    char parents[FD_PARENTS_SIZE], *config_text = NULL;
     fd_provenance provenance;
     pairs p = {0};
     fd_model_file file = {0};
@@ -202,6 +202,9 @@ fd_status fd_stage_train(const fd_run *run, const char *data, const char *start,
     if (!status) status = read_pairs(data, &p, err);
     if (!status)
         status = start ? starting_network(start, data, &p, &file, err) : fresh_network(config, &p, &file, err);
+    /* The parents are named before the long work: what can fail should fail early. */
+    if (!status)
+        status = fd_stage_provenance(run, ticker.stage, parent_paths, parents, sizeof parents, &config_text, &provenance, err);
     if (!status) {
         file.use_ema = config->train_use_ema;
         normalise(&file.params, (size_t)p.info.n, p.theta);
@@ -211,8 +214,6 @@ fd_status fd_stage_train(const fd_run *run, const char *data, const char *start,
         snprintf(purpose, sizeof purpose, "train after %ld", file.updates);
         status = run_trainer(run, &ticker, spec, purpose, &p, &file, err);
     }
-    if (!status)
-        status = fd_stage_provenance(run, ticker.stage, parent_paths, parents, sizeof parents, &config_text, &provenance, err);
     if (!status) {
         file.updates += spec->updates;
         snprintf(file.trained_on, sizeof file.trained_on, "%s", p.info.role);
