@@ -12,6 +12,8 @@
 #include "flavordiff/target.h"
 #include "flavordiff/trainer.h"
 
+enum { FD_MAX_ROUNDS = 20 }; /* of tuning */
+
 typedef enum fd_param_scaling { FD_SCALING_NONE, FD_SCALING_BOX /* prior range -> [-1, 1] */, FD_SCALING_STANDARD } fd_param_scaling;
 typedef enum fd_label_choice { FD_LABEL_CENTRAL, FD_LABEL_WINDOW, FD_LABEL_VALUES } fd_label_choice;
 
@@ -54,7 +56,7 @@ typedef struct fd_config {
     fd_train_spec train;
     bool train_use_ema;      /* sample from the averaged weights */
     fd_train_spec tune;      /* defaults to the train block's values */
-    int tune_rounds;         /* 1 in the paper */
+    int tune_rounds;         /* 1 in the paper; at most FD_MAX_ROUNDS */
     fd_select_spec select;
     fd_sample_spec before;   /* samples of the pre-network, for the ledger: the yield before tuning */
     fd_sample_spec sample;   /* samples of the tuned network */

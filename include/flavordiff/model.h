@@ -39,6 +39,8 @@ typedef struct fd_label {
 
 /* Settings of every model in the program's table; each model reads those that concern it. */
 typedef enum fd_ordering { FD_ORDERING_NORMAL, FD_ORDERING_INVERTED } fd_ordering;
+/* "normal" or "inverted". */
+const char *fd_ordering_name(fd_ordering ordering);
 typedef enum fd_phases {
     FD_PHASES_TAKAGI, /* Majorana phases of the factorisation itself */
     FD_PHASES_PAPER   /* the artefact of eigenvectors with a real first row: alpha21 = 0, alpha31 = 2 delta */

@@ -88,7 +88,7 @@ static const fd_key diffusion_keys[] = {
 
 static const fd_key train_keys[] = {TRAIN_KEYS(train), BOOL("use_ema", train_use_ema), END};
 static const fd_key tune_keys[] = {
-    INT("rounds", tune_rounds, 0, 1000),
+    INT("rounds", tune_rounds, 0, FD_MAX_ROUNDS),
     INT("frozen_layers", tune.frozen_layers, 0, FD_MAX_HIDDEN),
     TRAIN_KEYS(tune),
     END,

@@ -82,11 +82,9 @@ void fd_provenance_check(fd_h5 *h, const char *format) {
 
 /* ---- /model ------------------------------------------------------------------------------------------------------ */
 
-static const char *const ordering_names[] = {[FD_ORDERING_NORMAL] = "normal", [FD_ORDERING_INVERTED] = "inverted"};
 static const char *const phases_names[] = {[FD_PHASES_TAKAGI] = "takagi", [FD_PHASES_PAPER] = "paper"};
 static const char *const scale_names[] = {[FD_SCALE_MEV] = "mev", [FD_SCALE_AS_PRINTED] = "as-printed"};
 
-const char *fd_ordering_name(fd_ordering ordering) { return (unsigned)ordering < 2 ? ordering_names[ordering] : "?"; }
 const char *fd_phases_name(fd_phases phases) { return (unsigned)phases < 2 ? phases_names[phases] : "?"; }
 const char *fd_scale_name(fd_scale_window scale) { return (unsigned)scale < 2 ? scale_names[scale] : "?"; }
 

@@ -19,8 +19,7 @@ void fd_provenance_format(fd_h5 *h, char format[32]);
 /* /model: options as attributes; with `model`, its parameters and labels as columns. */
 void fd_model_group_write(fd_h5 *h, const fd_model *model, const fd_model_options *options);
 void fd_model_group_read(fd_h5 *h, fd_model_options *options);
-/* Names of the options as they stand in files and in the configuration. */
-const char *fd_ordering_name(fd_ordering ordering);
+/* Names of the options (fd_ordering_name: model.h) as they stand in files and in the configuration. */
 const char *fd_phases_name(fd_phases phases);
 const char *fd_scale_name(fd_scale_window scale);
 

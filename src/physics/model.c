@@ -15,6 +15,14 @@ static const struct {
 
 enum { N_MODELS = sizeof models / sizeof models[0] };
 
+const char *fd_ordering_name(fd_ordering ordering) {
+    switch (ordering) {
+    case FD_ORDERING_NORMAL: return "normal";
+    case FD_ORDERING_INVERTED: return "inverted";
+    }
+    return "?"; /* a number from elsewhere */
+}
+
 void fd_model_options_default(fd_model_options *options) {
     *options = (fd_model_options){.kind = "seesaw", .ordering = FD_ORDERING_NORMAL, .phases = FD_PHASES_TAKAGI,
                                   .scale = FD_SCALE_MEV, .real_majorana = false, .vev_GeV = 246.0};
