@@ -197,6 +197,7 @@ static void values_out_of_range(void **state) {
     refuse("train: {beta1_min: 0.97}", NULL, "train.beta1_min: '0.97'");
     refuse("network: {widths: [4]}\ntune: {frozen_layers: 2}", NULL, "%:2: tune.frozen_layers: '2'");
     refuse("select: {wanted: 100, max_generated: 10}", NULL, "select.wanted: '100'");
+    refuse("tune: {rounds: 21}", NULL, "%:1: tune.rounds: '21' is not possible; allowed: a whole number from 0 to 20");
     refuse("target: ''", NULL, "target: ''");
     refuse("name: \"a\\nb\"", NULL, "allowed: 1 to 63 printable characters");
     refuse("name: 0123456789012345678901234567890123456789012345678901234567890123", NULL, "1 to 63");

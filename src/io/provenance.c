@@ -152,10 +152,11 @@ static int get_choice(fd_h5 *h, hid_t group, const char *name, const char *const
 }
 
 void fd_model_group_read(fd_h5 *h, fd_model_options *options) {
+    const char *const orderings[] = {fd_ordering_name(FD_ORDERING_NORMAL), fd_ordering_name(FD_ORDERING_INVERTED)};
     memset(options, 0, sizeof *options);
     hid_t group = fd_h5_group(h, "model");
     fd_h5_get_text(h, group, "/model", "kind", options->kind, sizeof options->kind);
-    options->ordering = (fd_ordering)get_choice(h, group, "ordering", ordering_names, 2);
+    options->ordering = (fd_ordering)get_choice(h, group, "ordering", orderings, 2);
     options->phases = (fd_phases)get_choice(h, group, "phases", phases_names, 2);
     options->scale = (fd_scale_window)get_choice(h, group, "scale", scale_names, 2);
     options->real_majorana = fd_h5_get_u64(h, group, "/model", "real_majorana") != 0;
