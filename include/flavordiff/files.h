@@ -97,7 +97,7 @@ fd_status fd_file_describe(const char *path, bool json, char **text, fd_error *e
 /* ---- small things -------------------------------------------------------------------------------------------- */
 
 /* Target set from YAML: `name` is a path, or a name looked up as <name>.yaml in the folder FLAVORDIFF_TARGETS, then
- * ./targets, then the installed data folder. */
+ * in ./targets, then in targets and ../targets beside the running program. */
 fd_status fd_target_load(const char *name, fd_target *target, fd_error *err);
 
 /* Writes text to path by temporary name, fsync, rename. Always replaces. */

@@ -24,7 +24,8 @@ typedef enum fd_stream {
     FD_STREAM_LABEL = 11,   /* item: sample                       labels drawn from a window */
     FD_STREAM_TEST = 12,    /* tests only */
     FD_STREAM_ANALYSE = 13, /* item: draw                         prior draws the analysis compares with */
-    FD_STREAM_PLOT = 14     /* item: 0                            which points of a large set are drawn */
+    FD_STREAM_PLOT = 14,    /* item: 0                            which points of a large set are drawn */
+    FD_STREAM_WINDOW = 15   /* item: 0                            search for one label inside a target's windows */
 } fd_stream;
 
 typedef struct fd_rng {

@@ -62,8 +62,9 @@ typedef struct fd_chi2 {
 
 /* Target bound to a model: names resolved to indices. Immutable, shareable. */
 typedef struct fd_judge fd_judge;
-/* FD_ERR_MISMATCH when a measurement names no observable of the model, the orderings differ, or a
- * label of the model has no measurement. Caller frees with fd_judge_free. `model` must outlive it. */
+/* FD_ERR_MISMATCH when a measurement names no observable of the model, the orderings differ, a label of the
+ * model has no measurement, or a group that is cut on (mass, angle, modulus) has none: its flag would always be set.
+ * Caller frees with fd_judge_free. `model` must outlive it. */
 fd_status fd_judge_create(const fd_model *model, const fd_target *target, fd_judge **judge, fd_error *err);
 void fd_judge_free(fd_judge *judge);
 /* Verdict on one point from its parameters (n_params) and observables (n_observables): flags as above, and
@@ -71,9 +72,13 @@ void fd_judge_free(fd_judge *judge);
 uint8_t fd_judge_point(const fd_judge *judge, const double *theta, const double *observables, fd_chi2 *chi2);
 /* The central label in label space (n_labels), eqs. 2.19-2.21. */
 void fd_judge_central_label(const fd_judge *judge, double *label);
+/* False when windows of moduli and angles exclude each other: of 100,000 sets of angles and delta, drawn when the judge
+ * was made, none gave nine moduli inside their windows. Ask before drawing window labels, and refuse the target. */
+bool fd_judge_window_feasible(const fd_judge *judge);
 /* A label drawn inside the 3 sigma window. The nine moduli belong to one unitary matrix: masses and
  * angles uniform in their 3 sigma ranges and delta uniform on [0, 2 pi) (it is not a label), kept when
- * all nine moduli lie in their windows. Deterministic in rng. */
+ * all nine moduli lie in their windows. Deterministic in rng. Precondition: fd_judge_window_feasible(); without it every
+ * element of the label is NaN. */
 void fd_judge_window_label(const fd_judge *judge, fd_rng *rng, double *label);
 
 #endif

@@ -5,6 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/constants.h"
 #include "flavordiff/files.h"
 #include "io/yaml.h"
 
@@ -125,6 +126,44 @@ static fd_status check_unit(const source_text *where, const char *list, uint32_t
                   units[u].str, observable);
 }
 
+/* What the name of an observable says it counts for. Names of a further model that follow none of these get a row. */
+static int group_of(const char *observable) {
+    static const struct { const char *head, *tail; size_t length; fd_group group; } rules[] = { /* 0: any length */
+        {"dm", "_eV2", 0, FD_GROUP_MASS}, {"s", "sq", 5, FD_GROUP_ANGLE}, {"U_", "", 0, FD_GROUP_MODULUS},
+        {"", "_rad", 0, FD_GROUP_PHASE}};
+    for (size_t i = 0; i < COUNT(rules); i++)
+        if (strncmp(observable, rules[i].head, strlen(rules[i].head)) == 0 && ends_with(observable, rules[i].tail) &&
+            (!rules[i].length || strlen(observable) == rules[i].length))
+            return rules[i].group;
+    return -1;
+}
+
+/* A measurement in the wrong group would be cut on, or counted in chi^2, as something that it is not. */
+static fd_status check_group(const source_text *where, const raw_measurement *m, uint32_t i) {
+    char place[64];
+    int group = group_of(m->observable);
+    if (group == (int)m->group) return FD_OK;
+    if (group < 0)
+        return REFUSE(where, place_of(place, "measurements", i, "observable"),
+                      "'%s' belongs to no group (dm*_eV2, s??sq, U_* and *_rad do); give it as a limit", m->observable);
+    return REFUSE(where, place_of(place, "measurements", i, "group"), "'%s' does not fit '%s'; write %s",
+                  groups[m->group].str, m->observable, groups[group].str);
+}
+
+/* dm3l is dm31 > 0 in normal and dm32 < 0 in inverted ordering. */
+static fd_status check_sign(const source_text *where, const raw_target *raw, uint32_t i) {
+    const raw_measurement *m = &raw->measurements[i];
+    char place[64];
+    if (strcmp(m->observable, "dm3l_eV2") != 0) return FD_OK;
+    if (raw->ordering == FD_ORDERING_NORMAL && !(m->lo > 0))
+        return REFUSE(where, place_of(place, "measurements", i, "lo"),
+                      "Δm²31 of normal ordering is positive, got lo = %g; change the sign or the ordering", m->lo);
+    if (raw->ordering == FD_ORDERING_INVERTED && !(m->hi < 0))
+        return REFUSE(where, place_of(place, "measurements", i, "hi"),
+                      "Δm²32 of inverted ordering is negative, got hi = %g; change the sign or the ordering", m->hi);
+    return FD_OK;
+}
+
 static fd_status check_number(const source_text *where, const char *list, uint32_t entry, const char *key,
                               const double *value) {
     char place[64];
@@ -138,7 +177,8 @@ static fd_status check_measurement(const source_text *where, const raw_target *r
     const struct { const char *key; const double *value; } numbers[] = {
         {"best", m->best}, {"plus", m->plus}, {"minus", m->minus}, {"lo", &m->lo}, {"hi", &m->hi}, {"label", m->label}};
     char place[64];
-    fd_status status = check_unit(where, list, i, m->observable, m->unit);
+    fd_status status = check_group(where, m, i);
+    if (!status) status = check_unit(where, list, i, m->observable, m->unit);
     for (size_t k = 0; k < COUNT(numbers) && !status; k++)
         status = check_number(where, list, i, numbers[k].key, numbers[k].value);
     if (status) return status;
@@ -157,10 +197,11 @@ static fd_status check_measurement(const source_text *where, const raw_target *r
     if (m->best && !(*m->best >= m->lo && *m->best <= m->hi))
         return REFUSE(where, place_of(place, list, i, "best"), "%g is outside its own 3 sigma range [%g, %g]", *m->best,
                       m->lo, m->hi);
-    if (ends_with(m->observable, "_eV2") && m->lo <= 0 && m->hi >= 0)
+    status = check_sign(where, raw, i);
+    if (!status && ends_with(m->observable, "_eV2") && m->lo <= 0 && m->hi >= 0)
         return REFUSE(where, place_of(place, list, i, "lo"), "the range [%g, %g] of a mass-squared difference contains 0",
                       m->lo, m->hi);
-    return FD_OK;
+    return status;
 }
 
 static fd_status check_limit(const source_text *where, const raw_target *raw, uint32_t i) {
@@ -189,7 +230,7 @@ static fd_status check_limit(const source_text *where, const raw_target *raw, ui
 /* The schema has made sure that the text fits. */
 #define COPY(to, from) snprintf(to, sizeof(to), "%s", from)
 
-static double factor_of(unit u) { return u == UNIT_DEG ? 3.14159265358979323846 / 180 : 1; }
+static double factor_of(unit u) { return u == UNIT_DEG ? FD_PI / 180 : 1; }
 
 static void convert_measurement(const raw_target *raw, const raw_measurement *m, fd_measurement *out) {
     double f = factor_of(m->unit), best = m->best ? *m->best : (m->lo + m->hi) / 2, sixth = (m->hi - m->lo) / 6;
@@ -237,8 +278,8 @@ static fd_status convert(const source_text *where, const raw_target *raw, fd_tar
 
 /* ---- finding the file --------------------------------------------------------------------------------------------- */
 
-static bool readable(char *path, const char *folder, const char *between, const char *name) {
-    int n = snprintf(path, PATH_LENGTH, "%s%s/%s.yaml", folder, between, name);
+static bool readable(char *path, const char *folder, const char *below, const char *name) {
+    int n = snprintf(path, PATH_LENGTH, "%s%s/%s.yaml", folder, below, name);
     return n > 0 && n < PATH_LENGTH && access(path, R_OK) == 0;
 }
 
@@ -260,15 +301,11 @@ static fd_status find(const char *name, char *path, fd_error *err) {
     program_folder(program);
     if (folder && *folder && readable(path, folder, "", name)) return FD_OK;
     if (readable(path, "targets", "", name)) return FD_OK;
-#ifdef FD_DATA_FOLDER
-    if (readable(path, FD_DATA_FOLDER, "/targets", name)) return FD_OK;
-#endif
-    if (*program && (readable(path, program, "/../share/flavordiff/targets", name) ||
-                     readable(path, program, "/../targets", name)))
+    if (*program && (readable(path, program, "/targets", name) || readable(path, program, "/../targets", name)))
         return FD_OK;
     return fd_fail(err, FD_ERR_FILE,
-                   "no target set '%s': no %s.yaml in the folder FLAVORDIFF_TARGETS%s%s, in ./targets or with the program; "
-                   "name one of those, or a path",
+                   "no target set '%s': no %s.yaml in the folder FLAVORDIFF_TARGETS%s%s, in ./targets, or in targets or ../targets "
+                   "beside the program; name one of those, or a path",
                    name, name, folder ? " = " : " (not set)", folder ? folder : "");
 }
 

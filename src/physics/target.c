@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/constants.h"
 #include "physics/pmns.h"
 
 enum { WINDOW_TRIES = 100000 };
@@ -24,6 +25,7 @@ struct fd_judge {
     int angle_cut[3];                 /* s12^2, s13^2, s23^2; -1 when the target has none */
     int modulus[FD_MAX_LABELS];       /* 0..8 for a label that is a modulus of the mixing matrix, else -1 */
     bool unitary;                     /* window labels can be made from angles */
+    bool feasible;                    /* ... and some have been found inside all windows */
 };
 
 static const char *const modulus_names[9] = {"U_e1",  "U_e2",   "U_e3",   "U_mu1", "U_mu2",
@@ -71,6 +73,50 @@ static fd_status bind_labels(fd_judge *judge, const fd_target *target, fd_error 
     return FD_OK;
 }
 
+static bool inside(const cut *c, double value) { return value >= c->lo && value <= c->hi; }
+
+static double draw(const cut *c, fd_rng *rng) { return c->lo + (c->hi - c->lo) * fd_rng_uniform(rng); }
+
+/* One draw of angles and delta; true when its moduli, which it leaves in `label`, are inside all windows. */
+static bool draw_moduli(const fd_judge *judge, fd_rng *rng, double *label) {
+    const fd_model *model = judge->model;
+    double s[3], moduli[9];
+    bool good = true;
+    for (int k = 0; k < 3; k++) s[k] = draw(&judge->cuts[judge->angle_cut[k]], rng);
+    fd_mixing_moduli(s[0], s[1], s[2], FD_TWO_PI * fd_rng_uniform(rng), moduli);
+    for (int l = 0; l < model->n_labels; l++) {
+        if (judge->modulus[l] < 0) continue;
+        good = good && inside(&judge->cuts[judge->label_cut[l]], moduli[judge->modulus[l]]);
+        label[l] = to_label(&model->labels[l], moduli[judge->modulus[l]]);
+    }
+    return good;
+}
+
+static bool window_is_feasible(const fd_judge *judge) {
+    double label[FD_MAX_LABELS];
+    fd_rng rng;
+    fd_rng_start(&rng, 0, FD_STREAM_WINDOW, 0, 0);
+    bool found = !judge->unitary;
+    for (int i = 0; i < WINDOW_TRIES && !found; i++) found = draw_moduli(judge, &rng, label);
+    return found;
+}
+
+/* Without a measurement a group's flag would be set for every point. */
+static fd_status check_groups(const fd_judge *judge, const fd_target *target, fd_error *err) {
+    static const struct { fd_group group; const char *name, *what; } needed[] = {
+        {FD_GROUP_MASS, "mass", "a mass-squared difference"},
+        {FD_GROUP_ANGLE, "angle", "a mixing angle"},
+        {FD_GROUP_MODULUS, "modulus", "an element of the mixing matrix"}};
+    for (size_t g = 0; g < sizeof needed / sizeof *needed; g++) {
+        bool found = false;
+        for (int i = 0; i < judge->n; i++) found = found || judge->cuts[i].group == needed[g].group;
+        if (!found)
+            return fd_fail(err, FD_ERR_MISMATCH, "target '%s' has no measurement in the group '%s'; add %s", target->name,
+                           needed[g].name, needed[g].what);
+    }
+    return FD_OK;
+}
+
 fd_status fd_judge_create(const fd_model *model, const fd_target *target, fd_judge **judge, fd_error *err) {
     *judge = NULL;
     if (model->options.ordering != target->ordering) {
@@ -93,17 +139,17 @@ fd_status fd_judge_create(const fd_model *model, const fd_target *target, fd_jud
             j->cuts[j->n++] = make_cut(m, observable);
     }
     if (!status) status = bind_labels(j, target, err);
+    if (!status) status = check_groups(j, target, err);
     if (status) {
         free(j);
         return status;
     }
+    j->feasible = window_is_feasible(j);
     *judge = j;
     return FD_OK;
 }
 
 void fd_judge_free(fd_judge *judge) { free(judge); }
-
-static bool inside(const cut *c, double value) { return value >= c->lo && value <= c->hi; }
 
 static bool all_finite(const fd_judge *judge, const double *theta, const double *observables) {
     const fd_model *model = judge->model;
@@ -146,26 +192,16 @@ void fd_judge_central_label(const fd_judge *judge, double *label) {
     memcpy(label, judge->central, (size_t)judge->model->n_labels * sizeof *label);
 }
 
-static double draw(const cut *c, fd_rng *rng) { return c->lo + (c->hi - c->lo) * fd_rng_uniform(rng); }
+bool fd_judge_window_feasible(const fd_judge *judge) { return judge->feasible; }
 
 void fd_judge_window_label(const fd_judge *judge, fd_rng *rng, double *label) {
     const fd_model *model = judge->model;
-    for (int l = 0; l < model->n_labels; l++)
-        if (!judge->unitary || judge->modulus[l] < 0)
+    for (int l = 0; l < model->n_labels; l++) {
+        if (!judge->feasible)
+            label[l] = NAN;
+        else if (!judge->unitary || judge->modulus[l] < 0)
             label[l] = to_label(&model->labels[l], draw(&judge->cuts[judge->label_cut[l]], rng));
-    for (int attempt = 0; judge->unitary; attempt++) {
-        double s[3], moduli[9];
-        for (int k = 0; k < 3; k++) s[k] = draw(&judge->cuts[judge->angle_cut[k]], rng);
-        fd_mixing_moduli(s[0], s[1], s[2], 6.283185307179586476925 * fd_rng_uniform(rng), moduli);
-        bool good = true;
-        for (int l = 0; l < model->n_labels; l++) {
-            if (judge->modulus[l] < 0) continue;
-            const cut *c = &judge->cuts[judge->label_cut[l]];
-            /* A set whose windows exclude each other has no such label; its central one is then as good as any. */
-            double value = attempt < WINDOW_TRIES ? moduli[judge->modulus[l]] : judge->central[l];
-            good = good && (attempt == WINDOW_TRIES || inside(c, value));
-            label[l] = to_label(&model->labels[l], value);
-        }
-        if (good) return;
     }
+    if (!judge->feasible || !judge->unitary) return;
+    while (!draw_moduli(judge, rng, label)) {} /* ends: a point of positive measure has been found before */
 }
