@@ -4,6 +4,8 @@
 
 #include <Random123/philox.h>
 
+#include "base/constants.h"
+
 /* SplitMix64 finaliser (Steele, Lea, Flood 2014): spreads (seed, stream) over the 64-bit key. */
 static uint64_t mix64(uint64_t z) {
     z += 0x9e3779b97f4a7c15u;
@@ -57,5 +59,5 @@ uint64_t fd_rng_below(fd_rng *rng, uint64_t n) {
 
 double fd_rng_normal(fd_rng *rng) {
     double radius = sqrt(-2.0 * log(1.0 - fd_rng_uniform(rng)));
-    return radius * cos(6.283185307179586476925 * fd_rng_uniform(rng));
+    return radius * cos(FD_TWO_PI * fd_rng_uniform(rng));
 }

@@ -4,7 +4,7 @@
 #include <stdbool.h>
 #include <stdlib.h>
 
-static const double pi = 3.14159265358979323846;
+#include "base/constants.h"
 
 void fd_schedule_spec_paper(fd_schedule_spec *spec) {
     *spec = (fd_schedule_spec){.kind = FD_SCHEDULE_LINEAR, .steps = 1000, .beta_min = 1e-4, .beta_max = 0.02};
@@ -32,8 +32,8 @@ static double linear_beta(const fd_schedule_spec *spec, int t) {
  * beta is clipped at 0.999 so that the last steps stay finite. */
 static double cosine_beta(const fd_schedule_spec *spec, int t) {
     const double s = 0.008;
-    double now = cos(((double)t / spec->steps + s) / (1 + s) * pi / 2);
-    double before = cos(((double)(t - 1) / spec->steps + s) / (1 + s) * pi / 2);
+    double now = cos(((double)t / spec->steps + s) / (1 + s) * FD_PI / 2);
+    double before = cos(((double)(t - 1) / spec->steps + s) / (1 + s) * FD_PI / 2);
     double beta = 1 - (now * now) / (before * before);
     return beta < 0.999 ? beta : 0.999;
 }

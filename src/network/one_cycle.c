@@ -6,6 +6,7 @@
  * and beta1 the other way round. The boundary is a real number, as in PyTorch, not a whole update. */
 #include <math.h>
 
+#include "base/constants.h"
 #include "flavordiff/trainer.h"
 
 void fd_train_spec_paper(fd_train_spec *spec) {
@@ -27,7 +28,7 @@ void fd_train_spec_paper(fd_train_spec *spec) {
 }
 
 static double cosine(double from, double to, double fraction) {
-    return to + (from - to) / 2 * (1 + cos(3.14159265358979323846 * fraction));
+    return to + (from - to) / 2 * (1 + cos(FD_PI * fraction));
 }
 
 void fd_one_cycle(const fd_train_spec *spec, long update, double *rate, double *beta1) {

@@ -2,11 +2,11 @@
 
 #include <math.h>
 
-static const double two_pi = 6.283185307179586476925287;
+#include "base/constants.h"
 
 double fd_wrap_2pi(double x) {
-    while (x < 0) x += two_pi;
-    while (x >= two_pi) x -= two_pi; /* also what -1e-20 + 2 pi rounds to */
+    while (x < 0) x += FD_TWO_PI;
+    while (x >= FD_TWO_PI) x -= FD_TWO_PI; /* also what -1e-20 + 2 pi rounds to */
     return x;
 }
 

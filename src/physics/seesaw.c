@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define PI 3.14159265358979323846
+#include "base/constants.h"
 
 /* ---- names, units, prior ---------------------------------------------------------------------------------- */
 
@@ -32,8 +32,8 @@ static const fd_param param_table[SEESAW_PARAMS] = {
     {"r2", "|M_2|/M_3", "1", "mass of the second heavy state over the third", 1e-5, 1, false},
     {"k", "\\log_{10}(\\langle H\\rangle^2/M_3\\,[\\mathrm{eV}])", "dex", "logarithm of the seesaw scale <H>^2/M3 in eV",
      0, 0, false},
-    {"arg_M1", "\\arg M_1", "rad", "phase of the first heavy Majorana mass", -PI, PI, true},
-    {"arg_M2", "\\arg M_2", "rad", "phase of the second heavy Majorana mass", -PI, PI, true},
+    {"arg_M1", "\\arg M_1", "rad", "phase of the first heavy Majorana mass", -FD_PI, FD_PI, true},
+    {"arg_M2", "\\arg M_2", "rad", "phase of the second heavy Majorana mass", -FD_PI, FD_PI, true},
 };
 
 static const fd_observable observable_table[SEESAW_OBSERVABLES] = {
