@@ -216,7 +216,8 @@ static void transposition(void **state) {
 /* Five updates against double, moments restarted from the float ones so that only one step's rounding counts. */
 static void adam_steps(void **state) {
     (void)state;
-    const fd_adam a = {0.9f, 0.999f, 1e-3f, 1.7f, 1e-8f, 0.99f};
+    const double beta1 = 0.9, beta2 = 0.999, decay = 0.99;
+    const fd_adam a = {(float)(1 - beta1), (float)beta2, (float)(1 - beta2), 1e-3f, 1.7f, 1e-8f, (float)(1 - decay)};
     for (int t = 0; t < TABLES; t++) {
         const fd_kernels *k = fd_kernels_named(names[t]);
         if (!k) continue;
@@ -229,10 +230,10 @@ static void adam_steps(void **state) {
             w[n] = m[n] = v[n] = e[n] = 77;
             k->adam(&a, n, w, m, v, n % 2 ? e : NULL, g);
             for (size_t i = 0; i < n; i++) {
-                double gi = g[i], mi = m0[i] + (1 - (double)a.beta1) * (gi - m0[i]);
-                double vi = (double)a.beta2 * v0[i] + (1 - (double)a.beta2) * gi * gi;
+                double gi = g[i], mi = m0[i] + (1 - beta1) * (gi - m0[i]);
+                double vi = beta2 * v0[i] + (1 - beta2) * gi * gi;
                 double wi = w0[i] - (double)a.step * mi / (sqrt(vi) * (double)a.inv_sqrt_correction2 + (double)a.eps);
-                double ei = n % 2 ? e0[i] + (1 - (double)a.ema_decay) * (wi - e0[i]) : e0[i];
+                double ei = n % 2 ? e0[i] + (1 - decay) * (wi - e0[i]) : e0[i];
                 assert_true(fabs(m[i] - mi) <= 1e-6 && fabs(v[i] - vi) <= 6 * unit * vi);
                 assert_true(fabs(w[i] - wi) <= 2 * unit * (fabs(wi) + 1e-3) && fabs(e[i] - ei) <= 1e-6);
             }
@@ -310,6 +311,25 @@ static void normals_moments(void **state) {
     free(z);
 }
 
+/* The ends of the uniform: a first word of zero (u = 2^-33, the largest radius, which without the offset would be that of
+ * log 0) and one of all ones (u = 1, radius 0). A search found items that begin so. */
+static void normals_of_extreme_words(void **state) {
+    (void)state;
+    static const struct { uint64_t item; uint32_t word; double radius; } ends[] = {
+        {1190727806u, 0, 6.763705635}, {5616525500u, 0xffffffffu, 0}}; /* sqrt(66 ln 2) */
+    uint32_t key[2];
+    fd_rng_key(42, FD_STREAM_TEST, key);
+    for (int t = 0; t < TABLES; t++)
+        for (size_t e = 0; e < sizeof ends / sizeof *ends && fd_kernels_named(names[t]); e++) {
+            fd_rng rng;
+            float z[2];
+            fd_rng_start(&rng, 42, FD_STREAM_TEST, ends[e].item, 0);
+            assert_int_equal(fd_rng_u32(&rng), ends[e].word);
+            fd_kernels_named(names[t])->normals(key, ends[e].item, 0, 1, 2, z, 2);
+            assert_true(fabs(hypot(z[0], z[1]) - ends[e].radius) <= 3e-6); /* false for NaN */
+        }
+}
+
 static void dispatch(void **state) {
     (void)state;
     assert_non_null(fd_kernels_named("portable"));
@@ -344,6 +364,7 @@ int main(void) {
         cmocka_unit_test(dispatch),        cmocka_unit_test(products),   cmocka_unit_test(activations),
         cmocka_unit_test(transposition),   cmocka_unit_test(adam_steps), cmocka_unit_test(normals_from_words),
         cmocka_unit_test(normals_moments), cmocka_unit_test(mask),
+        cmocka_unit_test(normals_of_extreme_words),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -254,9 +254,11 @@ static void pytorch(void **state) {
     for (int i = 0; i < 2; i++) {
         deviation d = i ? follow("training_100.txt", 100) : follow("training_20.txt", 20);
         assert_true(d.rate < 1e-12);
-        assert_true(d.loss < 1e-5);
-        assert_true(d.moved < 1);
-        assert_true(d.weight < 1e-5);
+        /* Seen with all tables: 1.4e-7, 0.03 and 2.4e-7. A beta2 whose complement is formed in float gives 0.5 of the
+         * bound. */
+        assert_true(d.loss < 1e-6);
+        assert_true(d.moved < 0.2);
+        assert_true(d.weight < 1e-6);
     }
 }
 

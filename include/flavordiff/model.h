@@ -11,7 +11,8 @@
 
 enum { FD_MAX_PARAMS = 64, FD_MAX_LABELS = 32, FD_MAX_OBSERVABLES = 64 };
 
-/* One component of G. The prior is uniform on [lo, hi] (physics.h says what else binds them). */
+/* One component of G. The prior is uniform on [lo, hi] (docs/physics.md says what else binds
+ * them, as r1 < r2; in_prior below decides). */
 typedef struct fd_param {
     const char *name;        /* CSV column, HDF5 name: "re_Y_1e" */
     const char *latex;       /* "\\mathrm{Re}\\,Y_{1e}" */

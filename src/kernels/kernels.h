@@ -14,7 +14,8 @@
 enum { FD_PANEL = 32 };
 #define FD_PANEL_UP(n) (((n) + FD_PANEL - 1) / FD_PANEL * FD_PANEL)
 
-/* C (m, n) = act(A B + bias + row_bias) * act'(gate). Sums over k run in order, one chain per element, so that an
+/* Forward, without a gate: C (m, n) = act(A B + bias + row_bias). Backward, with a gate:
+ * C = (A B + bias + row_bias) * gate_act'(gate), and act is ignored. Sums over k run in order, one chain per element, so that an
  * element does not depend on how a matrix is cut into calls. C overlaps nothing else. */
 typedef struct fd_gemm {
     int m, n, k;
@@ -35,9 +36,10 @@ typedef struct fd_gemm {
 
 /* Adam with bias corrections folded in:
  *   m = b1 m + (1 - b1) g;  v = b2 v + (1 - b2) g^2;  w -= step m / (sqrt(v) inv_sqrt_correction2 + eps);
- *   ema = d ema + (1 - d) w. */
+ *   ema = d ema + (1 - d) w.
+ * The complements are computed in double and rounded once: 1.0f - 0.999f is off by 1.3e-5 of itself. */
 typedef struct fd_adam {
-    float beta1, beta2, step, inv_sqrt_correction2, eps, ema_decay;
+    float one_minus_beta1, beta2, one_minus_beta2, step, inv_sqrt_correction2, eps, one_minus_ema;
 } fd_adam;
 
 typedef struct fd_kernels {

@@ -3,6 +3,8 @@
  * Included once per instruction set: this is a template, not a header. */
 #include <string.h>
 
+#include "base/constants.h"
+
 #define ALWAYS static inline __attribute__((always_inline))
 #if defined(__clang__)
 #define UNROLL _Pragma("clang loop unroll(full)")
@@ -222,8 +224,8 @@ static void activate(fd_activation act, size_t n, const float *in, float *out) {
 }
 
 ALWAYS vf adam_vector(const fd_adam *a, vf w, vf *m, vf *v, vf g) {
-    *m = *m + (1.0f - a->beta1) * (g - *m);
-    *v = a->beta2 * *v + (1.0f - a->beta2) * g * g;
+    *m = *m + a->one_minus_beta1 * (g - *m);
+    *v = a->beta2 * *v + a->one_minus_beta2 * g * g;
     return w - a->step * *m / (vsqrt(*v) * a->inv_sqrt_correction2 + a->eps);
 }
 
@@ -238,7 +240,7 @@ static void adam(const fd_adam *a, size_t n, float *w, float *m, float *v, float
         store(v + i, vi_);
         if (ema) {
             vf e = load(ema + i);
-            store(ema + i, e + (1.0f - a->ema_decay) * (wi - e));
+            store(ema + i, e + a->one_minus_ema * (wi - e));
         }
     }
     if (!left) return;
@@ -250,7 +252,7 @@ static void adam(const fd_adam *a, size_t n, float *w, float *m, float *v, float
     store(rest[0], wi);
     store(rest[1], mi);
     store(rest[2], vi_);
-    store(rest[3], e + (1.0f - a->ema_decay) * (wi - e));
+    store(rest[3], e + a->one_minus_ema * (wi - e));
     for (int p = 0; p < (ema ? 4 : 3); p++) memcpy(parts[p], rest[p], left * sizeof(float));
 }
 
@@ -334,7 +336,7 @@ ALWAYS vf vlog(vf u) {
 /* cos and sin of 2 pi w / 2^32. The quadrant is taken off in integers, exactly. */
 ALWAYS void turn(vu w, vf *cosine, vf *sine) {
     vu quadrant = (w + 0x20000000u) >> 30;
-    vf x = __builtin_convertvector((vi)(w - (quadrant << 30)), vf) * 1.46291807926715968e-9f;
+    vf x = __builtin_convertvector((vi)(w - (quadrant << 30)), vf) * (float)(FD_TWO_PI * 0x1p-32);
     vf z = x * x;
     vf c = z * 2.443315711809948e-5f - 1.388731625493765e-3f;
     c = c * z + 4.166664568298827e-2f;

@@ -71,7 +71,8 @@ static void lay_out(fd_trainer *tr) {
         l->weight = tr->n_weights;
         l->w_row = (l->n_in + 15) / 16 * 16;
         tr->n_weights += (size_t)l->n_out * (size_t)l->w_row;
-        /* 16 more where the stride would be a power of two, which maps all rows to a few cache sets */
+        /* delta_row: widths are often powers of two, and such a stride would map all rows to a few cache sets; that of
+         * the inputs has labels, time and bias beside the width. */
         l->input_row = FD_PANEL_UP(l->n_in);
         l->delta_row = FD_PANEL_UP(l->n_out) + 16;
         l->input = take(tr, padded_batch * (size_t)l->input_row, sizeof(float));
@@ -280,12 +281,13 @@ static fd_adam adam_of_update(const fd_trainer *tr) {
     double rate, beta1, count = (double)(tr->done + 1);
     fd_one_cycle(&tr->spec, tr->done, &rate, &beta1);
     /* PyTorch corrects with the present beta1 to the power of the count, though beta1 was another before. */
-    return (fd_adam){.beta1 = (float)beta1,
+    return (fd_adam){.one_minus_beta1 = (float)(1 - beta1),
                      .beta2 = (float)tr->spec.beta2,
+                     .one_minus_beta2 = (float)(1 - tr->spec.beta2),
                      .step = (float)(rate / (1 - pow(beta1, count))),
                      .inv_sqrt_correction2 = (float)(1 / sqrt(1 - pow(tr->spec.beta2, count))),
                      .eps = (float)tr->spec.epsilon,
-                     .ema_decay = (float)tr->spec.ema_decay};
+                     .one_minus_ema = (float)(1 - tr->spec.ema_decay)};
 }
 
 /* With own, the batch is still to be made, by the threads that use it. */
