@@ -33,8 +33,8 @@ void fd_config_default(fd_config *config) {
     config->network.n_hidden = paper.n_hidden;
     memcpy(config->network.widths, paper.widths, sizeof paper.widths);
     memcpy(config->network.activations, paper.activations, sizeof paper.activations);
-    config->network.params = FD_SCALING_BOX;
-    config->network.standard_labels = true;
+    config->network.params = FD_SCALING_NONE;
+    config->network.standard_labels = false;
 
     fd_schedule_spec_paper(&config->diffusion);
     fd_train_spec_paper(&config->train);
