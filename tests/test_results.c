@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include <cmocka.h>
+#include <hdf5.h>
 #include <jansson.h>
 
 #include "inference/stats.h"
@@ -354,12 +355,89 @@ static void many_solutions_to_report(void **state) {
                                          "yield before tuning is not known",
                                          "Loss of the networks",
                                          "100.0 % with the paper",
-                                         "No selected-1.h5",
+                                         "selected-1.h5 is missing",
                                          "116,306",
                                          "gamma - 1",
                                          NULL};
     check_report(wanted);
     assert_int_equal(fd_stage_report(&run, folder, &err), FD_ERR_FILE);
+}
+
+static bool file_has(const char *name, const char *what) {
+    char *text = NULL;
+    size_t length;
+    fd_error err;
+    ok(fd_read_text(in_folder(name), (size_t)64 << 20, &text, &length, &err), &err);
+    bool has = strstr(text, what) != NULL;
+    free(text);
+    return has;
+}
+
+/* Files of more rounds than the configuration has are left over: neither report nor figure shows them. */
+static void rounds_of_the_configuration(void **state) {
+    (void)state;
+    fd_run run = a_run();
+    fd_error err;
+    run.force = true;
+    write_run_files(); /* one round */
+    assert_int_equal(fd_folder_rounds(folder), 1);
+    assert_int_equal(fd_folder_rounds("no-such-folder"), FD_MAX_ROUNDS);
+    make_samples(in_folder("selected-1.h5"), 8, 3, NULL); /* every fourth of 8 is outside the prior */
+    make_samples(in_folder("selected-2.h5"), 4, 1, NULL);
+    write_network(in_folder("tuned-2.h5"), 20);
+    ok(fd_stage_plot(&run, in_folder("analysis"), folder, &err), &err);
+    ok(fd_stage_report(&run, folder, &err), &err);
+    assert_true(file_has("figures/loss.gp", "tuned-1") && !file_has("figures/loss.gp", "tuned-2"));
+    assert_true(file_has("report.html", "round 1</th>") && !file_has("report.html", "round 2</th>"));
+    assert_true(file_has("report.html", "<td class=\"n\">9</td><td class=\"n\">11</td></tr>"));
+    config.tune_rounds = 0;
+    write_run_files();
+    ok(fd_stage_plot(&run, in_folder("analysis"), folder, &err), &err);
+    ok(fd_stage_report(&run, folder, &err), &err);
+    assert_true(!file_has("figures/loss.gp", "tuned-1") && file_has("figures/loss.gp", "pre-network"));
+    assert_true(file_has("report.html", "was not tuned") && !file_has("report.html", "round 1</th>"));
+    assert_false(file_has("report.html", "yield before tuning"));
+}
+
+/* The target set changes after the samples were made: every file of the analysis follows it, and it is said. */
+static void edited_target(void **state) {
+    (void)state;
+    fd_run run = a_run();
+    fd_error err;
+    fd_table t;
+    char *text = NULL, *at;
+    size_t length;
+    run.force = true;
+    make_samples(in_folder("samples.h5"), 40, 100, NULL);
+    ok(fd_read_text(FD_SOURCE_DIR "/targets/paper-table1-no.yaml", 1 << 20, &text, &length, &err), &err);
+    at = strstr(text, "lo: 2.427e-3, hi: 2.590e-3");
+    assert_non_null(at);
+    memcpy(at, "lo: 2.427e-3, hi: 2.508e-3", 26);
+    ok(fd_write_text(in_folder("edited.yaml"), text, length, &err), &err);
+    free(text);
+    snprintf(config.target, sizeof config.target, "%s", in_folder("edited.yaml"));
+    ok(fd_stage_analyse(&run, in_folder("samples.h5"), in_folder("edited"), &err), &err);
+    assert_non_null(strstr(messages, "has been edited since"));
+    ok(fd_table_read(in_folder("edited/solutions.csv"), &t, &err), &err);
+    assert_true(t.n_rows > 0 && t.n_rows < 40);
+    int dm3l = fd_table_column(&t, "dm3l_eV2"), flags = fd_table_column(&t, "flags");
+    int chi2 = fd_table_column(&t, "chi2_five");
+    hid_t h5 = H5Fopen(in_folder("edited/analysis.h5"), H5F_ACC_RDONLY, H5P_DEFAULT);
+    double in_h5[40];
+    uint8_t flags_in_h5[40];
+    hid_t set = H5Dopen2(h5, "samples/chi2", H5P_DEFAULT);
+    assert_true(H5Dread(set, H5T_NATIVE_DOUBLE, H5S_ALL, H5S_ALL, H5P_DEFAULT, in_h5) >= 0);
+    H5Dclose(set);
+    set = H5Dopen2(h5, "samples/valid", H5P_DEFAULT);
+    assert_true(H5Dread(set, H5T_NATIVE_UINT8, H5S_ALL, H5S_ALL, H5P_DEFAULT, flags_in_h5) >= 0);
+    H5Dclose(set);
+    H5Fclose(h5);
+    for (size_t i = 0; i < t.n_rows; i++) {
+        assert_true(fd_table_at(&t, i, dm3l) <= 2.508e-3);
+        assert_true(fd_table_at(&t, i, chi2) == in_h5[i]);
+        assert_true(fd_table_at(&t, i, flags) == flags_in_h5[i]);
+    }
+    fd_table_free(&t);
 }
 
 static void few_solutions(int solved, const char *phrase) {
@@ -406,6 +484,7 @@ static void no_rows(void **state) {
     make_samples(in_folder("empty.h5"), 0, 0, NULL);
     assert_int_equal(fd_stage_analyse(&run, in_folder("empty.h5"), in_folder("empty"), &err), FD_ERR_EMPTY);
     assert_non_null(strstr(err.message, "empty.h5"));
+    assert_non_null(strstr(err.message, "sample.keep_chi2_below"));
     assert_int_not_equal(access(in_folder("empty"), F_OK), 0);
 }
 
@@ -497,12 +576,20 @@ static int tear_down(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(ledger_round_trip), cmocka_unit_test(bad_ledgers),
-        cmocka_unit_test(bad_tables),        cmocka_unit_test(names_stay_text),
-        cmocka_unit_test(analysis_numbers),  cmocka_unit_test(many_solutions_to_report),
-        cmocka_unit_test(three_solutions),   cmocka_unit_test(no_solutions),
-        cmocka_unit_test(no_rows),           cmocka_unit_test(gnuplot_missing),
-        cmocka_unit_test(gnuplot_fails),     cmocka_unit_test(report_of_nothing),
+        cmocka_unit_test(ledger_round_trip),
+        cmocka_unit_test(bad_ledgers),
+        cmocka_unit_test(bad_tables),
+        cmocka_unit_test(names_stay_text),
+        cmocka_unit_test(analysis_numbers),
+        cmocka_unit_test(many_solutions_to_report),
+        cmocka_unit_test(rounds_of_the_configuration),
+        cmocka_unit_test(edited_target),
+        cmocka_unit_test(three_solutions),
+        cmocka_unit_test(no_solutions),
+        cmocka_unit_test(no_rows),
+        cmocka_unit_test(gnuplot_missing),
+        cmocka_unit_test(gnuplot_fails),
+        cmocka_unit_test(report_of_nothing),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }

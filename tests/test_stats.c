@@ -100,44 +100,6 @@ static void circular(void **state) {
     assert_true(isnan(mean) && isnan(r));
 }
 
-/* sup over all jump points and just before them, straight from the definition. */
-static double ks_brute(size_t n, const double *a, size_t m, const double *b) {
-    double most = 0;
-    for (size_t k = 0; k < n + m; k++) {
-        double at = k < n ? a[k] : b[k - n];
-        for (int open = 0; open < 2; open++) {
-            size_t i = 0, j = 0;
-            for (size_t l = 0; l < n; l++) i += open ? a[l] < at : a[l] <= at;
-            for (size_t l = 0; l < m; l++) j += open ? b[l] < at : b[l] <= at;
-            most = fmax(most, fabs((double)i / (double)n - (double)j / (double)m));
-        }
-    }
-    return most;
-}
-
-static void ks_against_brute_force(void **state) {
-    (void)state;
-    enum { N = 60, M = 37 };
-    for (unsigned round = 0; round < 40; round++) {
-        double a[N], b[M];
-        fd_rng rng;
-        fd_rng_start(&rng, 11, FD_STREAM_TEST, round, 0);
-        for (int i = 0; i < N; i++) a[i] = fd_rng_normal(&rng);
-        for (int i = 0; i < M; i++) b[i] = 0.4 + fd_rng_normal(&rng);
-        if (round % 2) { /* many ties, within a sample and between them */
-            for (int i = 0; i < N; i++) a[i] = floor(2 * a[i]);
-            for (int i = 0; i < M; i++) b[i] = floor(2 * b[i]);
-        }
-        fd_sort(N, a);
-        fd_sort(M, b);
-        close_to(fd_ks_distance(N, a, M, b), ks_brute(N, a, M, b), 1e-15);
-        assert_true(fd_ks_distance(N, a, N, a) == 0);
-    }
-    double low[] = {1, 2}, high[] = {3, 4, 5};
-    assert_true(fd_ks_distance(2, low, 3, high) == 1);
-    assert_true(isnan(fd_ks_distance(0, NULL, 3, high)));
-}
-
 static void bins(void **state) {
     (void)state;
     double x[] = {0, 0.999, 1, 3.999, 4, -0.001, 4.001, NAN, INFINITY};
@@ -151,13 +113,9 @@ static void bins(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(wilson_published),
-        cmocka_unit_test(wilson_defining_equation),
-        cmocka_unit_test(wilson_ends),
-        cmocka_unit_test(quantiles),
-        cmocka_unit_test(circular),
-        cmocka_unit_test(ks_against_brute_force),
-        cmocka_unit_test(bins),
+        cmocka_unit_test(wilson_published), cmocka_unit_test(wilson_defining_equation),
+        cmocka_unit_test(wilson_ends),      cmocka_unit_test(quantiles),
+        cmocka_unit_test(circular),         cmocka_unit_test(bins),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

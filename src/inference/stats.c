@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const double two_pi = 6.283185307179586476925;
+#include "base/constants.h"
 
 void fd_wilson_interval(uint64_t k, uint64_t n, double z, double *lo, double *hi) {
     if (k > n) k = n;
@@ -55,21 +55,9 @@ void fd_circular_mean(size_t n, const double *x, double *mean, double *resultant
     *resultant = hypot(c, s) / (double)n;
     if (*resultant > 1e-14) {
         *mean = atan2(s, c);
-        if (*mean < 0) *mean += two_pi;
-        if (*mean >= two_pi) *mean = 0; /* -1e-17 + 2 pi rounds to 2 pi */
+        if (*mean < 0) *mean += FD_TWO_PI;
+        if (*mean >= FD_TWO_PI) *mean = 0; /* -1e-17 + 2 pi rounds to 2 pi */
     }
-}
-
-double fd_ks_distance(size_t n, const double *a, size_t m, const double *b) {
-    if (n == 0 || m == 0) return NAN;
-    double most = 0;
-    for (size_t i = 0, j = 0; i < n && j < m;) {
-        double at = a[i] < b[j] ? a[i] : b[j];
-        while (i < n && a[i] <= at) i++;
-        while (j < m && b[j] <= at) j++;
-        most = fmax(most, fabs((double)i / (double)n - (double)j / (double)m));
-    }
-    return most;
 }
 
 size_t fd_bin_counts(size_t n, const double *x, double lo, double hi, size_t bins, uint64_t *counts) {

@@ -1,4 +1,4 @@
-/* Small statistics of the results: intervals, quantiles, distances, histograms.
+/* Small statistics of the results: intervals, quantiles, histograms.
  *
  * Nothing here allocates or fails: what needs order sorts the caller's array in place. No input may be NaN
  * unless said otherwise; callers drop such rows first, and say how many.
@@ -33,10 +33,6 @@ void fd_quartiles(size_t n, double *x, double quartile[3]);
 /* Mean direction in [0, 2 pi) and mean resultant length R in [0, 1] of n angles in radians: R e^{i mean} = <e^{ix}>.
  * mean is NaN when R is 0 to rounding, both when n = 0. */
 void fd_circular_mean(size_t n, const double *x, double *mean, double *resultant);
-
-/* Kolmogorov-Smirnov distance sup |F_a - F_b| of two ascending samples; ties are counted on both sides. NaN when one
- * is empty. */
-double fd_ks_distance(size_t n, const double *a, size_t m, const double *b);
 
 /* Counts per bin of [lo, hi) in `bins` equal bins; hi itself belongs to the last. NaN and values outside are not
  * counted; their number is returned. counts is overwritten. */

@@ -1,7 +1,8 @@
 /* analyse: what the solutions of a sample file predict (section 3 of the paper).
  *
- * The stored flags pick the rows; parameters are then run through the model once more, with the Majorana phases of the
- * factorisation and with the paper's, so that every number in the folder comes from one place. */
+ * Every row is judged again with the target set as it is now, and the rows picked by that are run through the model
+ * with the Majorana phases of the factorisation and with the paper's, so that every number in the folder comes from one
+ * place. When the target has been edited since the samples were made, it is said how many verdicts changed. */
 #include "stages/analyse.h"
 
 #include <math.h>
@@ -32,10 +33,12 @@ const char *fd_base_name(const char *path) {
     return slash ? slash + 1 : path;
 }
 
-fd_status fd_may_write(const fd_run *run, const char *path, fd_error *err) {
-    if (!run->force && access(path, F_OK) == 0)
-        return fd_fail(err, FD_ERR_FILE, "%s exists; --force replaces it", path);
-    return FD_OK;
+int fd_folder_rounds(const char *folder) {
+    fd_config config;
+    char *path = fd_path(folder, "config.yaml");
+    bool known = path && !fd_config_load(path, 0, NULL, &config, NULL);
+    free(path);
+    return known ? config.tune_rounds : FD_MAX_ROUNDS;
 }
 
 fd_status fd_named_target(const fd_run *run, const char *name, fd_target *target, char found[256], fd_error *err) {
@@ -47,11 +50,11 @@ fd_status fd_named_target(const fd_run *run, const char *name, fd_target *target
 
 /* ---- picking rows ----------------------------------------------------------------------------------------- */
 
-/* Rows taken from the sample file. */
+/* Rows taken from the sample file, with today's verdict. */
 typedef struct picked {
     size_t n, room;
     float *theta; /* (n, n_params) */
-    double *chi2; /* as stored: five observables */
+    double *chi2; /* five observables */
     uint8_t *flags;
     uint64_t *row;
 } picked;
@@ -100,51 +103,52 @@ static void offer_nearest(picked *near, size_t n_params, const float *theta, dou
     if (chi2 < near->chi2[worst]) picked_set(near, worst, n_params, theta, chi2, flags, row);
 }
 
-/* One block of the file as it is read. */
-typedef struct block {
-    float *theta;
-    double *chi2;
-    uint8_t *flags;
-} block;
-
-static fd_status sort_block(const block *b, uint64_t first, size_t n, size_t n_params, picked *solutions, picked *near,
-                            size_t *finite, fd_error *err) {
+static void sort_block(const fd_block *b, uint64_t first, size_t n, size_t n_params, picked *solutions, picked *near) {
     double limit = INFINITY; /* nothing beyond the worst kept row need be looked at */
-    fd_status status = picked_reserve(solutions, solutions->n + n, n_params, err);
-    if (status) return status;
     for (size_t i = 0; i < n; i++) {
         const float *theta = b->theta + i * n_params;
+        double chi2 = b->chi2[i].five;
         if (!(b->flags[i] & FD_FINITE)) continue;
-        ++*finite;
         if (b->flags[i] & FD_LABELS) {
-            picked_set(solutions, solutions->n++, n_params, theta, b->chi2[i], b->flags[i], first + i);
-        } else if (b->chi2[i] < limit) {
-            offer_nearest(near, n_params, theta, b->chi2[i], b->flags[i], first + i);
+            picked_set(solutions, solutions->n++, n_params, theta, chi2, b->flags[i], first + i);
+        } else if (chi2 < limit) {
+            offer_nearest(near, n_params, theta, chi2, b->flags[i], first + i);
             if (near->n == FD_NEAREST) {
                 limit = 0;
                 for (size_t k = 0; k < near->n; k++) limit = fmax(limit, near->chi2[k]);
             }
         }
     }
-    return FD_OK;
 }
 
-static fd_status pick(const fd_run *run, fd_sample_reader *reader, uint64_t rows, size_t n_params, picked *solutions,
-                      picked *near, size_t *finite, fd_error *err) {
+/* What became of the rows of the file. */
+typedef struct verdicts {
+    size_t finite, differ; /* differ: other flags today than stored */
+} verdicts;
+
+static fd_status pick(const fd_run *run, fd_sample_reader *reader, uint64_t rows, const fd_setting *setting,
+                      picked *solutions, picked *near, verdicts *seen, fd_error *err) {
     fd_ticker ticker = {.run = run, .stage = "analyse"};
-    block b = {malloc(BLOCK * n_params * sizeof(float)), malloc(BLOCK * sizeof(double)), malloc(BLOCK)};
-    fd_status status = FD_OK;
-    if (!b.theta || !b.chi2 || !b.flags) status = fd_fail(err, FD_ERR_MEMORY, "out of memory for a block of rows");
+    fd_block b = {0};
+    size_t n_params = (size_t)setting->model->n_params;
+    uint8_t *stored = malloc(BLOCK);
+    fd_status status = stored ? FD_OK : fd_fail(err, FD_ERR_MEMORY, "out of memory for a block of rows");
+    if (!status) status = fd_block_create(setting->model, BLOCK, &b, err);
     if (!status) status = picked_reserve(near, FD_NEAREST, n_params, err);
     for (uint64_t first = 0; !status && first < rows; first += BLOCK) {
         size_t n = rows - first < BLOCK ? (size_t)(rows - first) : BLOCK;
-        if ((status = fd_samples_read(reader, first, n, b.theta, NULL, b.chi2, b.flags, err))) break;
-        if ((status = sort_block(&b, first, n, n_params, solutions, near, finite, err))) break;
+        if ((status = fd_samples_read(reader, first, n, b.theta, NULL, NULL, stored, err))) break;
+        if ((status = picked_reserve(solutions, solutions->n + n, n_params, err))) break;
+        fd_judge_rows(setting, n, b.theta, b.labels, b.chi2, b.flags);
+        for (size_t i = 0; i < n; i++) {
+            seen->finite += (b.flags[i] & FD_FINITE) != 0;
+            seen->differ += b.flags[i] != stored[i];
+        }
+        sort_block(&b, first, n, n_params, solutions, near);
         status = fd_tick(&ticker, first + n, rows, NULL, "reading", err);
     }
-    free(b.theta);
-    free(b.chi2);
-    free(b.flags);
+    free(stored);
+    fd_block_free(&b);
     return status;
 }
 
@@ -152,26 +156,25 @@ static fd_status pick(const fd_run *run, fd_sample_reader *reader, uint64_t rows
 
 /* The two readings of the Majorana phases, and the judge. */
 typedef struct views {
-    fd_model *model, *paper;
-    fd_judge *judge;
-    fd_target target;
+    fd_setting setting; /* with the phases of the factorisation */
+    fd_model *paper;
     char target_file[256];
 } views;
 
 static void views_free(views *v) {
-    fd_judge_free(v->judge);
-    fd_model_free(v->model);
+    fd_setting_free(&v->setting);
     fd_model_free(v->paper);
 }
 
 static fd_status views_create(const fd_run *run, const fd_sample_info *info, views *v, fd_error *err) {
     fd_model_options options = info->model;
-    fd_status status = fd_named_target(run, info->target, &v->target, v->target_file, err);
+    fd_setting *s = &v->setting;
+    fd_status status = fd_named_target(run, info->target, &s->target, v->target_file, err);
     options.phases = FD_PHASES_TAKAGI;
-    if (!status) status = fd_model_create(&options, &v->model, err);
+    if (!status) status = fd_model_create(&options, &s->model, err);
     options.phases = FD_PHASES_PAPER;
     if (!status) status = fd_model_create(&options, &v->paper, err);
-    if (!status) status = fd_judge_create(v->model, &v->target, &v->judge, err);
+    if (!status) status = fd_judge_create(s->model, &s->target, &s->judge, err);
     return status;
 }
 
@@ -194,17 +197,17 @@ static fd_status table_create(const fd_model *model, fd_table *table, fd_error *
     return fd_table_create(n, names, table, err);
 }
 
-/* One row; observables (n_observables) is filled too. Returns today's flags. */
-static uint8_t fill_row(const views *v, const float *stored, uint64_t file_row, double *out, double *observables) {
+/* One row; observables (n_observables) is filled too. */
+static void fill_row(const views *v, const float *stored, uint64_t file_row, double *out, double *observables) {
+    const fd_model *model = v->setting.model;
     double theta[FD_MAX_PARAMS] = {0}, paper[FD_MAX_OBSERVABLES];
     fd_chi2 chi2 = {0};
-    int n_params = v->model->n_params, n_observables = v->model->n_observables;
-    for (int i = 0; i < n_params; i++) theta[i] = stored[i];
-    v->model->forward(v->model, 1, theta, NULL, observables);
+    for (int i = 0; i < model->n_params; i++) theta[i] = stored[i];
+    model->forward(model, 1, theta, NULL, observables);
     v->paper->forward(v->paper, 1, theta, NULL, paper);
-    uint8_t flags = fd_judge_point(v->judge, theta, observables, &chi2);
-    for (int i = 0; i < n_params; i++) *out++ = theta[i];
-    for (int i = 0; i < n_observables; i++) *out++ = observables[i];
+    uint8_t flags = fd_judge_point(v->setting.judge, theta, observables, &chi2);
+    for (int i = 0; i < model->n_params; i++) *out++ = theta[i];
+    for (int i = 0; i < model->n_observables; i++) *out++ = observables[i];
     for (int i = 0; i < FD_PAPER_COLUMNS; i++) {
         int at = fd_model_observable(v->paper, fd_paper_columns[i]);
         *out++ = at < 0 ? NAN : paper[at];
@@ -213,17 +216,14 @@ static uint8_t fill_row(const views *v, const float *stored, uint64_t file_row, 
         chi2.five, chi2.mass,       chi2.mixing, chi2.all, (flags & FD_IN_PRIOR) != 0, (flags & FD_LABELS) != 0,
         flags,     (double)file_row};
     memcpy(out, extra, sizeof extra);
-    return flags;
 }
 
-static fd_status fill_table(const views *v, const picked *p, fd_table *table, double *observables, size_t *differ,
-                            fd_error *err) {
-    size_t n_params = (size_t)v->model->n_params, n_observables = (size_t)v->model->n_observables;
+static fd_status fill_table(const views *v, const picked *p, fd_table *table, double *observables, fd_error *err) {
+    size_t n_params = (size_t)v->setting.model->n_params, n_observables = (size_t)v->setting.model->n_observables;
     for (size_t i = 0; i < p->n; i++) {
         double *row = fd_table_row(table);
         if (!row) return fd_fail(err, FD_ERR_MEMORY, "out of memory for a table of %zu rows", p->n);
-        uint8_t flags = fill_row(v, p->theta + i * n_params, p->row[i], row, observables + i * n_observables);
-        *differ += flags != p->flags[i];
+        fill_row(v, p->theta + i * n_params, p->row[i], row, observables + i * n_observables);
     }
     return FD_OK;
 }
@@ -247,54 +247,56 @@ static void order_nearest(picked *near, size_t n_params) {
 static fd_status write_analysis(const fd_run *run, const char *samples, const char *path, const views *v,
                                 const fd_sample_info *info, const picked *solutions, const double *observables,
                                 fd_error *err) {
-    char parents[4600], *config_text = NULL;
+    char parents[FD_PARENTS_SIZE], *config_text = NULL;
     const char *const parent_paths[] = {samples, NULL};
     fd_provenance provenance;
     fd_status status =
         fd_stage_provenance(run, "analyse", parent_paths, parents, sizeof parents, &config_text, &provenance, err);
     if (!status)
-        status = fd_analysis_write(path, run->force, v->model, info, &provenance, solutions->n, solutions->theta,
-                                   observables, solutions->chi2, solutions->flags, err);
+        status = fd_analysis_write(path, run->force, v->setting.model, info, &provenance, solutions->n,
+                                   solutions->theta, observables, solutions->chi2, solutions->flags, err);
     free(config_text);
     return status;
 }
 
+/* nearest.csv, when there are few solutions; else it must not be there, or it would be drawn. */
+static fd_status write_nearest(const views *v, const char *path, bool few, picked *near, fd_table *table,
+                               double *observables, fd_error *err) {
+    fd_status status = table_create(v->setting.model, table, err);
+    if (!status && !few) unlink(path);
+    if (status || !few) return status;
+    order_nearest(near, (size_t)v->setting.model->n_params);
+    status = fill_table(v, near, table, observables, err);
+    return status ? status : fd_table_write(table, path, err);
+}
+
 /* Everything in the folder. */
 static fd_status write_folder(const fd_run *run, const char *samples, const char *folder, const views *v,
-                              const fd_sample_info *info, const picked *solutions, picked *near, fd_error *err) {
+                              const fd_sample_info *info, const picked *solutions, picked *near, size_t differ,
+                              fd_error *err) {
+    const fd_model *model = v->setting.model;
     fd_table table = {0}, near_table = {0};
     bool few = solutions->n < FD_FEW_SOLUTIONS;
-    size_t most = solutions->n > near->n ? solutions->n : near->n, differ = 0;
-    double *observables = malloc((most + 1) * (size_t)v->model->n_observables * sizeof *observables);
+    size_t most = solutions->n > near->n ? solutions->n : near->n;
+    double *observables = malloc((most + 1) * (size_t)model->n_observables * sizeof *observables);
     char *csv = fd_path(folder, "solutions.csv"), *near_csv = fd_path(folder, "nearest.csv");
     char *h5 = fd_path(folder, "analysis.h5"), *json = fd_path(folder, "summary.json");
     fd_status status = FD_OK;
     if (!observables || !csv || !near_csv || !h5 || !json) status = fd_fail(err, FD_ERR_MEMORY, "out of memory");
-    if (!status) status = fd_may_write(run, json, err);
     if (!status) status = fd_make_folder(folder, err);
+    if (!status) status = fd_check_output(json, run->force, err);
     if (!status) unlink(json); /* written last: a folder with a summary is whole */
-    if (!status) status = table_create(v->model, &near_table, err);
-    if (!status && few) {
-        order_nearest(near, (size_t)v->model->n_params);
-        status = fill_table(v, near, &near_table, observables, &differ, err);
-        if (!status) status = fd_table_write(&near_table, near_csv, err);
-    }
-    if (!status && !few) unlink(near_csv); /* of an earlier run with --force: it would be drawn */
-    if (!status) status = table_create(v->model, &table, err);
-    if (!status) status = fill_table(v, solutions, &table, observables, &differ, err);
+    if (!status) status = write_nearest(v, near_csv, few, near, &near_table, observables, err);
+    if (!status) status = table_create(model, &table, err);
+    if (!status) status = fill_table(v, solutions, &table, observables, err);
     if (!status) status = fd_table_write(&table, csv, err);
     if (!status) status = write_analysis(run, samples, h5, v, info, solutions, observables, err);
-    if (!status && differ)
-        fd_say(run,
-               "analyse: %zu picked rows have other flags today than when they were made; the target set may have been "
-               "edited",
-               differ);
     if (!status) {
         fd_findings findings = {.info = info,
                                 .samples_path = samples,
                                 .target_file = v->target_file,
-                                .target = &v->target,
-                                .model = v->model,
+                                .target = &v->setting.target,
+                                .model = model,
                                 .solutions = &table,
                                 .nearest = few ? &near_table : NULL,
                                 .in_file = info->n,
@@ -312,30 +314,50 @@ static fd_status write_folder(const fd_run *run, const char *samples, const char
     return status;
 }
 
+/* What the user can do about a file without a usable row. */
+static fd_status nothing_finite(const char *samples, const fd_sample_info *info, fd_error *err) {
+    char made[32], rows[32];
+    if (info->n == 0)
+        return fd_fail(err, FD_ERR_EMPTY,
+                       "%s: no row was kept of %s samples, so there is nothing to analyse; keep more of them "
+                       "(sample.keep_chi2_below) or generate more (sample.n)",
+                       samples, fd_text_count(info->tally.n, made));
+    return fd_fail(err, FD_ERR_EMPTY,
+                   "%s: none of %s rows is finite; the training has probably diverged: train again with a smaller "
+                   "train.max_rate (tune.max_rate), or sample with a smaller sample.guidance",
+                   samples, fd_text_count(info->n, rows));
+}
+
+static void say_result(const fd_run *run, size_t solutions, size_t near, size_t differ) {
+    if (differ)
+        fd_say(run,
+               "analyse: %zu rows have another verdict today than when they were made: the target set has been edited "
+               "since. The analysis uses it as it is now; counts of the samples are of then",
+               differ);
+    if (solutions < FD_FEW_SOLUTIONS)
+        fd_say(run, "analyse: %zu solutions; nearest.csv has the nearest %zu by chi2, which are not solutions",
+               solutions, near);
+    else
+        fd_say(run, "analyse: %zu solutions", solutions);
+}
+
 fd_status fd_stage_analyse(const fd_run *run, const char *samples, const char *folder, fd_error *err) {
     fd_sample_reader *reader = NULL;
     fd_sample_info info;
     views v = {0};
     picked solutions = {0}, near = {0};
-    size_t finite = 0;
+    verdicts seen = {0};
     fd_status status = fd_samples_open(samples, &reader, &info, err);
     if (status) return status;
     if ((status = views_create(run, &info, &v, err))) goto cleanup;
-    if ((status = fd_samples_check_model(reader, v.model, err))) goto cleanup;
-    status = pick(run, reader, info.n, (size_t)v.model->n_params, &solutions, &near, &finite, err);
-    if (status) goto cleanup;
-    if (finite == 0) {
-        status = fd_fail(err, FD_ERR_EMPTY,
-                         "%s: no finite row among %llu; keep more rows (sample.keep_chi2_below) or generate more",
-                         samples, (unsigned long long)info.n);
+    if ((status = fd_samples_check_model(reader, v.setting.model, err))) goto cleanup;
+    if ((status = pick(run, reader, info.n, &v.setting, &solutions, &near, &seen, err))) goto cleanup;
+    if (seen.finite == 0) {
+        status = nothing_finite(samples, &info, err);
         goto cleanup;
     }
-    if ((status = write_folder(run, samples, folder, &v, &info, &solutions, &near, err))) goto cleanup;
-    if (solutions.n < FD_FEW_SOLUTIONS)
-        fd_say(run, "analyse: %zu solutions; nearest.csv has the nearest %zu by chi2, which are not solutions",
-               solutions.n, near.n);
-    else
-        fd_say(run, "analyse: %zu solutions", solutions.n);
+    status = write_folder(run, samples, folder, &v, &info, &solutions, &near, seen.differ, err);
+    if (!status) say_result(run, solutions.n, near.n, seen.differ);
 cleanup:
     picked_free(&solutions);
     picked_free(&near);

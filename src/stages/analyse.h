@@ -19,8 +19,9 @@ extern const char *const fd_paper_columns[FD_PAPER_COLUMNS];
 char *fd_path(const char *folder, const char *name);
 /* The last part of a path. */
 const char *fd_base_name(const char *path);
-/* FD_ERR_FILE when path exists and the run may not replace it. */
-fd_status fd_may_write(const fd_run *run, const char *path, fd_error *err);
+/* Rounds of tuning by the folder's config.yaml; FD_MAX_ROUNDS when it cannot tell. Files of later rounds are left over
+ * from another configuration. */
+int fd_folder_rounds(const char *folder);
 
 /* The target set called `name`: the run's own when that is its name, else looked up; *found (fd_config's size, may be
  * NULL) receives what was loaded. */
@@ -38,7 +39,7 @@ typedef struct fd_findings {
     const fd_target *target;
     const fd_model *model;
     const fd_table *solutions, *nearest; /* nearest: NULL when not written */
-    size_t in_file, differ;              /* rows read; picked rows whose stored flags are not today's */
+    size_t in_file, differ;              /* rows read; rows whose stored flags are not today's */
     uint64_t seed;
 } fd_findings;
 fd_status fd_summary_write(const char *path, const fd_findings *findings, fd_error *err);

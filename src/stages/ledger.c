@@ -8,6 +8,7 @@
 
 #include "flavordiff/stages.h"
 #include "inference/stats.h"
+#include "stages/analyse.h"
 #include "stages/ledger.h"
 #include "stages/text.h"
 
@@ -174,18 +175,9 @@ static bool read_entry(const json_t *json, fd_ledger_entry *entry) {
 
 fd_status fd_ledger_read(const char *path, int max, int *n, fd_ledger_entry *entries, fd_error *err) {
     fd_status status = FD_OK;
-    char *text = NULL;
-    size_t length = 0;
     json_t *root = NULL;
-    json_error_t where;
     *n = 0;
-    if ((status = fd_read_text(path, 16u << 20, &text, &length, err))) return status;
-    root = json_loadb(text, length, 0, &where);
-    if (!root) {
-        status = fd_fail(err, FD_ERR_FORMAT, "%s:%d: not JSON (%s); run the chain again to remake it", path, where.line,
-                         where.text);
-        goto cleanup;
-    }
+    if ((status = fd_json_load(path, &root, err))) return status;
     const char *format = json_string_value(json_object_get(root, "format"));
     const json_t *sets = json_object_get(root, "sets");
     if (!format || strcmp(format, ledger_format) || json_integer_value(json_object_get(root, "format_version")) != 1 ||
@@ -205,6 +197,5 @@ fd_status fd_ledger_read(const char *path, int max, int *n, fd_ledger_entry *ent
     *n = (int)json_array_size(sets);
 cleanup:
     json_decref(root);
-    free(text);
     return status;
 }

@@ -195,9 +195,9 @@ fd_status fd_stage_plot(const fd_run *run, const char *analysis_folder, const ch
     fd_plot plot = {.run = run};
     char *figures_folder = fd_path(folder, "figures"), *first = fd_path(folder, "figures/fig2.gp");
     fd_status status = figures_folder && first ? FD_OK : fd_fail(err, FD_ERR_MEMORY, "out of memory");
-    if (!status) status = fd_may_write(run, first, err); /* it may have been restyled by hand */
     if (!status) status = load(&plot, analysis_folder, err);
     if (!status) status = fd_make_folder(figures_folder, err);
+    if (!status) status = fd_check_output(first, run->force, err); /* it may have been restyled by hand */
     if (!status) status = fd_plot_points(&plot, run->config ? run->config->seed : 0, err);
     plot.folder = figures_folder;
     if (!status) status = draw_all(&plot, folder, err);

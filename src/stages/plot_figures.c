@@ -47,7 +47,7 @@ fd_status fd_plot_heavy(const fd_plot *plot, fd_error *err) {
         x_hi = fmax(x_hi, y_hi); /* the whole triangle is seen, and points outside the prior may lie in it */
         fd_script_panel(&script, panel, 2, true);
         if (panel == 0) fd_legend_write(&script, &legend);
-        fd_text_addf(&script, "set xlabel '|M_%d| [GeV]'\nset ylabel '|M_3| [GeV]' offset 0.8\n", panel + 1);
+        fd_text_addf(&script, "set xlabel '|M_%d| [GeV]'\nset ylabel '|M_3| [GeV]' offset 0.2\n", panel + 1);
         fd_text_addf(&script, "set xrange [%.3g:%.3g]\nset yrange [%.3g:%.3g]\n", x_lo, x_hi, y_lo, y_hi);
         fd_text_addf(&script, "plot '+' using 1:(%.3g):($1 > %.3g ? $1 : %.3g) with filledcurves lc rgb '#d0d0d0'",
                      y_lo, y_lo, y_lo);
@@ -104,7 +104,7 @@ fd_status fd_plot_dirac(const fd_plot *plot, fd_error *err) {
     if (!fd_plot_range(plot, "sum_m_meV", &lo, &hi)) lo = 60, hi = 100;
     lo = fmin(55, 0.97 * lo);
     hi = fmax(130, 1.03 * hi);
-    fd_text_addf(&script, "set xlabel 'Σm_i [meV]'\nset xrange [%.6g:%.6g]\nset xtics %g\n", lo, hi,
+    fd_text_addf(&script, "set xlabel 'Σm_i [meV]'\nset format x '%%g'\nset xrange [%.6g:%.6g]\nset xtics %g\n", lo, hi,
                  fd_tic_step(hi - lo, 7));
     delta_axes(&script);
     delta_measured(&script, delta);
@@ -200,32 +200,64 @@ static fd_status write_phases(const fd_plot *plot, uint64_t counts[PHASES][KINDS
     return status;
 }
 
-fd_status fd_plot_phases(const fd_plot *plot, fd_error *err) {
-    uint64_t counts[PHASES][KINDS][BINS], top = 0;
-    fd_text script = {0};
-    fd_legend legend = {0};
-    bool few = plot->nearest.n_rows > 0, any = plot->solutions.n_rows > 0;
-    fd_status status = count_phases(plot, counts, err);
-    if (!status) status = write_phases(plot, counts, err);
-    if (status) return status;
-    /* alpha21 with the paper's phases is one spike; it may run out of the panel and is labelled. */
+/* Largest count of a bin. alpha21 with the paper's phases is one spike; it may run out of the panel and is labelled. */
+static uint64_t tallest(uint64_t counts[PHASES][KINDS][BINS]) {
+    uint64_t top = 0;
     for (int p = 0; p < PHASES; p++)
         for (int k = 0; k < KINDS; k++)
             for (int b = 0; b < BINS && !(p == 1 && k == 1); b++)
                 if (counts[p][k][b] > top) top = counts[p][k][b];
+    return top;
+}
+
+static void phases_legend(fd_legend *legend, const fd_plot *plot, bool few) {
+    if (plot->solutions.n_rows > 0) {
+        fd_legend_add(legend, FD_LEGEND_BOX, 0, "#6baed6", "solutions, phases of the factorisation");
+        fd_legend_add(legend, FD_LEGEND_LINE, 0, "lc rgb '#b2182b' lw 1.6", "the same with the paper's phases");
+        if (!few) fd_legend_add(legend, FD_LEGEND_LINE, 0, "lc rgb '#555555' dt '.' lw 1.4", "flat");
+    }
+    if (few)
+        fd_legend_add(legend, FD_LEGEND_LINE, 0, "lc rgb '#777777' dt '-' lw 1.4", "%zu nearest by χ², NOT solutions",
+                      plot->drawn[FD_POINT_NEAREST]);
+}
+
+/* Bars and lines of one phase. */
+static void phases_panel(fd_text *script, const fd_plot *plot, const char *name, bool few) {
+    fd_text_add(script, "plot NaN");
+    if (plot->solutions.n_rows > 0) {
+        fd_text_addf(script, ", \\\n  'fig4.csv' using 'bin_centre_deg':'%s_solutions' with boxes lc rgb '#6baed6'",
+                     name);
+        if (!few)
+            fd_text_addf(script, ", \\\n  %.6g with lines lc rgb '#555555' dt '.' lw 1.4",
+                         (double)plot->solutions.n_rows / BINS);
+        fd_text_addf(script,
+                     ", \\\n  'fig4.csv' using 'bin_centre_deg':'%s_solutions_paper_phases' with histeps lc rgb "
+                     "'#b2182b' lw 1.6",
+                     name);
+    }
+    if (few)
+        fd_text_addf(script,
+                     ", \\\n  'fig4.csv' using 'bin_centre_deg':'%s_nearest_not_solutions' with histeps lc rgb "
+                     "'#777777' dt '-' lw 1.4",
+                     name);
+    fd_text_add(script, "\n");
+}
+
+fd_status fd_plot_phases(const fd_plot *plot, fd_error *err) {
+    uint64_t counts[PHASES][KINDS][BINS];
+    fd_text script = {0};
+    fd_legend legend = {0};
+    bool few = plot->nearest.n_rows > 0;
+    fd_status status = count_phases(plot, counts, err);
+    if (!status) status = write_phases(plot, counts, err);
+    if (status) return status;
+    uint64_t top = tallest(counts);
+    phases_legend(&legend, plot, few);
     fd_script_open(&script, "fig4", "Majorana phases", 9, 4.4);
     fd_script_title(&script, plot, "Majorana phases");
     fd_text_addf(&script, "set boxwidth %g\nset style fill solid 0.75 border lc rgb '#1f4e79'\n", 360.0 / BINS);
     fd_text_addf(&script, "set xrange [0:360]\nset xtics 60\nset mxtics 4\nset yrange [0:%.6g]\n",
                  top ? 1.25 * (double)top : 1);
-    if (any) {
-        fd_legend_add(&legend, FD_LEGEND_BOX, 0, "#6baed6", "solutions, phases of the factorisation");
-        fd_legend_add(&legend, FD_LEGEND_LINE, 0, "lc rgb '#b2182b' lw 1.6", "the same with the paper's phases");
-        if (!few) fd_legend_add(&legend, FD_LEGEND_LINE, 0, "lc rgb '#555555' dt '.' lw 1.4", "flat");
-    }
-    if (few)
-        fd_legend_add(&legend, FD_LEGEND_LINE, 0, "lc rgb '#777777' dt '-' lw 1.4", "%zu nearest by χ², NOT solutions",
-                      plot->drawn[FD_POINT_NEAREST]);
     for (int p = 0; p < PHASES; p++) {
         fd_script_panel(&script, p, PHASES, false);
         if (p == 0) fd_legend_write(&script, &legend);
@@ -234,28 +266,9 @@ fd_status fd_plot_phases(const fd_plot *plot, fd_error *err) {
         if (p == 1 && counts[1][1][0] > 0)
             fd_text_addf(&script,
                          "set label 5 'the paper''s phases: α_{21} = 0 for all %zu' at graph 0.07,0.94 left font small "
-                         "textcolor "
-                         "rgb '#b2182b'\n",
+                         "textcolor rgb '#b2182b'\n",
                          plot->solutions.n_rows);
-        fd_text_add(&script, "plot NaN");
-        if (any) {
-            fd_text_addf(&script,
-                         ", \\\n  'fig4.csv' using 'bin_centre_deg':'%s_solutions' with boxes lc rgb '#6baed6'",
-                         phase_names[p]);
-            if (!few)
-                fd_text_addf(&script, ", \\\n  %.6g with lines lc rgb '#555555' dt '.' lw 1.4",
-                             (double)plot->solutions.n_rows / BINS);
-            fd_text_addf(&script,
-                         ", \\\n  'fig4.csv' using 'bin_centre_deg':'%s_solutions_paper_phases' with histeps lc rgb "
-                         "'#b2182b' lw 1.6",
-                         phase_names[p]);
-        }
-        if (few)
-            fd_text_addf(&script,
-                         ", \\\n  'fig4.csv' using 'bin_centre_deg':'%s_nearest_not_solutions' with histeps lc rgb "
-                         "'#777777' dt '-' lw 1.4",
-                         phase_names[p]);
-        fd_text_add(&script, "\n");
+        phases_panel(&script, plot, phase_names[p], few);
     }
     fd_script_close(&script);
     status = fd_script_draw(plot, "fig4", &script, err);

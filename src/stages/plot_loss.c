@@ -9,7 +9,7 @@
 #include "stages/common.h"
 #include "stages/plot.h"
 
-enum { MOST_NETWORKS = 21 }; /* the pre-network and at most 20 rounds of tuning */
+enum { MOST_NETWORKS = 1 + FD_MAX_ROUNDS }; /* the pre-network and the tuned ones */
 
 /* loss-STEM.csv from STEM.h5. *rows: 0 when the file is not there or has no log; *last: raised to its last update. */
 static fd_status write_curve(const fd_plot *plot, const char *run_folder, const char *stem, size_t *rows, double *last,
@@ -70,10 +70,11 @@ static void curves(fd_text *script, size_t n, char stems[][32]) {
 fd_status fd_plot_loss(const fd_plot *plot, const char *run_folder, fd_error *err) {
     char stems[MOST_NETWORKS][32], stem[32];
     size_t n = 0, n_before = 0, rows;
-    double last[2] = {1, 1}; /* updates of the pre-network, of the tuned ones */
+    int rounds = fd_folder_rounds(run_folder); /* networks of more are left over from another configuration */
+    double last[2] = {1, 1};                   /* updates of the pre-network, of the tuned ones */
     fd_text script = {0};
     fd_status status = FD_OK;
-    for (int round = 0; round < MOST_NETWORKS && !status; round++) {
+    for (int round = 0; round <= rounds && !status; round++) {
         if (round == 0)
             snprintf(stem, sizeof stem, "pre-network");
         else

@@ -26,8 +26,6 @@ typedef struct frame {
     double x[2], y[2];
 } frame;
 
-static const char *ordering_key(fd_ordering ordering) { return ordering == FD_ORDERING_NORMAL ? "normal" : "inverted"; }
-
 /* Two columns of the same thing share the ordinate's range. */
 static frame frame_of(const fd_plot *plot, int abscissa) {
     frame f = {{abscissae[abscissa].lo, abscissae[abscissa].hi}, {0.1, 300}};
@@ -54,7 +52,7 @@ static fd_status write_region(const fd_plot *plot, const fd_target *target, int 
     char file[64];
     fd_box box;
     fd_table table = {0};
-    snprintf(file, sizeof file, "fig5-%s-%s.csv", abscissae[abscissa].key, ordering_key(target->ordering));
+    snprintf(file, sizeof file, "fig5-%s-%s.csv", abscissae[abscissa].key, fd_ordering_name(target->ordering));
     char *path = fd_path(plot->folder, file);
     fd_status status = path ? fd_region_box(target, FD_Z95, &box, err) : fd_fail(err, FD_ERR_MEMORY, "out of memory");
     if (!status) status = fd_table_create(3, names, &table, err);
@@ -98,8 +96,8 @@ static void regions(fd_text *script, const fd_plot *plot, int abscissa, const fr
     char own[64], other[64];
     double bottom = f->y[0] / 100; /* stands for 0 on the logarithmic axis */
     const char *column = abscissae[abscissa].column;
-    snprintf(own, sizeof own, "fig5-%s-%s.csv", abscissae[abscissa].key, ordering_key(plot->target.ordering));
-    snprintf(other, sizeof other, "fig5-%s-%s.csv", abscissae[abscissa].key, ordering_key(plot->other.ordering));
+    snprintf(own, sizeof own, "fig5-%s-%s.csv", abscissae[abscissa].key, fd_ordering_name(plot->target.ordering));
+    snprintf(other, sizeof other, "fig5-%s-%s.csv", abscissae[abscissa].key, fd_ordering_name(plot->other.ordering));
     fd_text_add(script, "plot NaN");
     fill(script, own, column, bottom, "fillstyle solid 1 noborder lc rgb '#ffffff'");
     if (plot->has_other)
@@ -109,12 +107,12 @@ static void regions(fd_text *script, const fd_plot *plot, int abscissa, const fr
 }
 
 static void region_legend(fd_legend *legend, const fd_plot *plot) {
-    static const char *const names[] = {"normal", "inverted"};
     fd_legend_points(legend, plot);
-    fd_legend_add(legend, FD_LEGEND_LINE, 0, own_style, "allowed (95%%), %s ordering", names[plot->target.ordering]);
+    fd_legend_add(legend, FD_LEGEND_LINE, 0, own_style, "allowed (95%%), %s ordering",
+                  fd_ordering_name(plot->target.ordering));
     if (plot->has_other)
         fd_legend_add(legend, FD_LEGEND_LINE, 0, other_style, "allowed (95%%), %s ordering",
-                      names[plot->other.ordering]);
+                      fd_ordering_name(plot->other.ordering));
 }
 
 /* ---- limits ----------------------------------------------------------------------------------------------- */
@@ -175,12 +173,12 @@ static void panel(fd_text *script, int index, int abscissa, const frame *f) {
     fd_text_addf(script, "set xlabel '%s'\nset ylabel 'm_{ββ} [meV]' offset 0.8\n", abscissae[abscissa].label);
     fd_text_addf(script, "set logscale xy\nset xrange [%.6g:%.6g]\nset yrange [%.6g:%.6g]\n", f->x[0], f->x[1], f->y[0],
                  f->y[1]);
-    fd_text_addf(script, "set xtics (%s)\n",
-                 f->x[1] > 150 * f->x[0] ? "0.1, 1, 10, 100, 1000, 10000, 100000"
-                                         : "1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10000");
+    fd_text_addf(script, "set xtics %s\n",
+                 f->x[1] > 150 * f->x[0] ? "autofreq"
+                                         : "(1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10000)");
     fd_text_add(
         script,
-        "set format y '%g'\n"
+        "set format xy '%g'\n"
         "set object 1 rect from graph 0,0 to graph 1,1 behind fillcolor rgb '#ececec' fillstyle solid noborder\n");
 }
 

@@ -31,11 +31,34 @@ static bool read_info(const fd_report *r, const char *name, fd_sample_info *info
     return ok;
 }
 
+/* Rows of a sample file that lie inside the prior box; false when it is missing or unreadable. */
+static bool count_in_prior(const char *path, uint64_t *count) {
+    enum { BLOCK = 65536 };
+    fd_sample_reader *reader = NULL;
+    fd_sample_info info;
+    uint8_t *flags = malloc(BLOCK);
+    bool ok = flags && !fd_samples_open(path, &reader, &info, NULL);
+    *count = 0;
+    for (uint64_t first = 0; ok && first < info.n; first += BLOCK) {
+        size_t n = info.n - first < BLOCK ? (size_t)(info.n - first) : BLOCK;
+        ok = !fd_samples_read(reader, first, n, NULL, NULL, NULL, flags, NULL);
+        for (size_t i = 0; ok && i < n; i++) *count += (flags[i] & FD_IN_PRIOR) != 0;
+    }
+    fd_samples_close(reader);
+    free(flags);
+    return ok;
+}
+
+/* The configuration says how many rounds there are: files of more are left over from another one. */
 static void read_rounds(fd_report *r) {
     char name[32];
-    for (int i = 0; i < FD_MOST_ROUNDS; i++) {
+    int most = fd_folder_rounds(r->folder);
+    for (int i = 0; i < most; i++) {
         snprintf(name, sizeof name, "selected-%d.h5", i + 1);
-        if (!read_info(r, name, &r->rounds[i])) break;
+        char *path = fd_path(r->folder, name);
+        bool ok = path && read_info(r, name, &r->rounds[i]) && count_in_prior(path, &r->rounds_in_prior[i]);
+        free(path);
+        if (!ok) break;
         r->n_rounds++;
     }
 }
@@ -125,7 +148,7 @@ fd_status fd_stage_report(const fd_run *run, const char *run_folder, fd_error *e
     if (status) goto cleanup;
     r->run = run;
     r->folder = run_folder;
-    if ((status = fd_may_write(run, path, err))) goto cleanup;
+    if ((status = fd_check_output(path, run->force, err))) goto cleanup;
     if ((status = read_folder(r, err))) goto cleanup;
     page(r);
     if ((status = fd_text_write(&r->html, path, err))) goto cleanup;

@@ -9,7 +9,7 @@
 #include "stages/table.h"
 #include "stages/text.h"
 
-enum { FD_MOST_SETS = 64, FD_MOST_ROUNDS = 20 };
+enum { FD_MOST_SETS = 64 };
 
 /* A run folder as far as it is there; what is missing is said in the report. */
 typedef struct fd_report {
@@ -26,7 +26,8 @@ typedef struct fd_report {
     int n_sets;
     fd_ledger_entry sets[FD_MOST_SETS];
     int n_rounds;
-    fd_sample_info rounds[FD_MOST_ROUNDS]; /* of selected-1.h5 ... */
+    fd_sample_info rounds[FD_MAX_ROUNDS];    /* of selected-1.h5 ... */
+    uint64_t rounds_in_prior[FD_MAX_ROUNDS]; /* rows of them inside the prior box */
 } fd_report;
 
 /* ---- HTML (report_html.c) --------------------------------------------------------------------------------- */

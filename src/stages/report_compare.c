@@ -179,6 +179,12 @@ void fd_report_compare(fd_report *r) {
     else if (r->has_solutions && r->solutions.n_rows < FD_FEW_SOLUTIONS)
         fd_html_missing(html, "Only %zu solution%s: medians and quartiles below are of so few points and mean little.",
                         r->solutions.n_rows, r->solutions.n_rows == 1 ? "" : "s");
+    json_int_t changed = json_integer_value(json_object_get(json_object_get(r->summary, "samples"), "flags_changed"));
+    if (changed > 0)
+        fd_html_missing(html,
+                        "The target set has been edited since the samples were made: %lld of their rows have another "
+                        "verdict now. Predictions and figures use the set as it is; yields count verdicts of then.",
+                        (long long)changed);
     fd_text_add(html,
                 "<div class=\"wide\"><table><thead><tr><th></th><th>paper</th><th>this run</th></tr></thead><tbody>\n");
     if (t) {
@@ -193,7 +199,8 @@ void fd_report_compare(fd_report *r) {
     if (digits) {
         digits_row(html, json_object_get(digits, "solutions"), "Hierarchy of the Yukawas",
                    "95.2 % within two digits (1 / 2 / 3 / 4 digits: 49 / 50 / 3 / 2)");
-        digits_row(html, json_object_get(digits, "prior"), "The same for prior draws", "94.8 % within two digits");
+        digits_row(html, json_object_get(digits, "prior"), "The same for prior draws",
+                   "about 94.8 % within two digits");
     }
     fd_text_add(html, "</tbody></table></div>\n");
     limits_table(r);

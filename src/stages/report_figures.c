@@ -56,7 +56,9 @@ static const struct {
      "and not of the solutions.",
      true},
     {"loss", "Loss of the networks",
-     "Mean squared error on the noise. Pale: training batches; dark: validation pairs, with fixed noise.", false},
+     "Mean squared error on the noise. Pale: training batches; dark: validation pairs (at most the first 4,096), with "
+     "fixed noise.",
+     false},
 };
 
 void fd_report_figures(fd_report *r) {
@@ -97,8 +99,8 @@ static const char reading[] =
     "asks for cos δ near −0.27, that is δ near 105° or 255°: a preference that comes with the label. Labels drawn from "
     "inside the window are "
     "offered as well.</li>\n"
-    "<li><b>Digits of hierarchy.</b> Rounding log10(max/min) gives the paper's 94.8 % for prior draws; cutting or "
-    "raising it would not.</li>\n"
+    "<li><b>Digits of hierarchy.</b> Of prior draws, 94.7 % are within two digits when log10(max/min) is rounded; the "
+    "paper says about 94.8 %. Cutting it would give 98.3 %, rounding it up 84.3 %.</li>\n"
     "</ul>\n";
 
 void fd_report_reading(fd_report *r) { fd_text_add(&r->html, reading); }

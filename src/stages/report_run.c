@@ -3,39 +3,24 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "stages/common.h"
 #include "stages/ledger.h"
 #include "stages/report.h"
 
-static const char *sampler_text(const fd_sampler_spec *s, char out[96]) {
-    if (s->kind == FD_SAMPLER_DDIM)
-        snprintf(out, 96, "DDIM, %d steps, eta = %g", s->steps, s->eta);
-    else
-        snprintf(out, 96, "DDPM, %d steps, variance %s", s->steps,
-                 s->variance == FD_VARIANCE_BETA ? "beta" : "beta tilde");
-    return out;
-}
-
-static const char *label_text(fd_label_choice label) {
-    switch (label) {
-    case FD_LABEL_WINDOW: return "drawn from inside the 3 sigma window";
-    case FD_LABEL_VALUES: return "given by the user";
-    default: return "central values of the target set";
-    }
-}
-
 static void generation_rows(fd_text *html, const char *name, const fd_generate_spec *g) {
-    char sampler[96];
-    fd_html_row(
-        html, name,
-        "%s; label: %s; guidance gamma = %g, that is eps = (1 - gamma) eps(no label) + gamma eps(label), or w = "
-        "gamma - 1 = %g elsewhere (gamma = 1: the plain conditional network)",
-        sampler_text(&g->sampler, sampler), label_text(g->label), g->gamma, g->gamma - 1);
+    char how[256];
+    fd_generate_note(g, how, sizeof how);
+    fd_html_row(html, name,
+                "%s. gamma = 1 is the plain conditional network; elsewhere w = gamma - 1 = %g is called the scale", how,
+                g->gamma - 1);
 }
 
 static void model_rows(fd_text *html, const fd_model_options *o) {
-    fd_html_row(html, "Model", "%s, %s ordering, %d parameters%s", o->kind,
-                o->ordering == FD_ORDERING_NORMAL ? "normal" : "inverted", o->real_majorana ? 21 : 23,
-                o->real_majorana ? " (arg M1 = arg M2 = 0)" : " (with arg M1, arg M2)");
+    fd_model *model = NULL;
+    if (!fd_model_create(o, &model, NULL))
+        fd_html_row(html, "Model", "%s, %s ordering, %d parameters%s", model->name, fd_ordering_name(o->ordering),
+                    model->n_params, o->real_majorana ? " (arg M1 = arg M2 = 0)" : " (with arg M1, arg M2)");
+    fd_model_free(model);
     fd_html_row(html, "Scale window", "%s",
                 o->scale == FD_SCALE_MEV
                     ? "log10(<H>^2/M3 / eV) uniform in [-4.22, -0.22]: the paper's printed numbers read as meV"
@@ -53,8 +38,12 @@ static void config_rows(fd_text *html, const fd_config *c) {
                 100 * c->simulate.train_fraction);
     fd_html_row(html, "Diffusion", "%s schedule, T = %d", c->diffusion.kind == FD_SCHEDULE_LINEAR ? "linear" : "cosine",
                 c->diffusion.steps);
-    fd_html_row(html, "Training", "%ld updates of %d pairs for the pre-network; %d round%s of %ld updates of tuning",
-                c->train.updates, c->train.batch, c->tune_rounds, c->tune_rounds == 1 ? "" : "s", c->tune.updates);
+    fd_html_row(html, "Training", "%ld updates of %d pairs for the pre-network", c->train.updates, c->train.batch);
+    if (c->tune_rounds > 0)
+        fd_html_row(html, "Tuning", "%d round%s of %ld updates of %d pairs", c->tune_rounds,
+                    c->tune_rounds == 1 ? "" : "s", c->tune.updates, c->tune.batch);
+    else
+        fd_html_row(html, "Tuning", "none (tune.rounds = 0): the samples are those of the pre-network");
     if (c->tune_rounds > 0)
         fd_html_row(html, "Selection for tuning",
                     "chi2 of all labels below %g, of masses alone below %g, of mixing alone below %g",
@@ -137,32 +126,42 @@ static void ledger_table(fd_report *r) {
     fd_text_add(html, "</table></div>\n");
 }
 
+static void selection_row(fd_text *html, int round, const fd_sample_info *info, uint64_t in_prior) {
+    const uint64_t *g = info->groups;
+    const uint64_t counts[] = {g[0], g[1], g[2], g[0] + g[1] + g[2], in_prior, info->tally.n};
+    char text[32];
+    fd_text_addf(html, "<tr><th>this run, round %d</th>", round);
+    for (size_t i = 0; i < sizeof counts / sizeof *counts; i++)
+        fd_text_addf(html, "<td class=\"n\">%s</td>", fd_text_count(counts[i], text));
+    fd_text_add(html, "</tr>\n");
+}
+
 /* The three counted groups of the selection for transfer learning. */
 static void selection_table(fd_report *r) {
     fd_text *html = &r->html;
-    char a[32], b[32], c[32], d[32], e[32];
+    fd_text_add(html, "<h2>Selection for tuning</h2>\n");
+    if (r->has_config && r->config.tune_rounds == 0) {
+        fd_text_add(html, "<p>The network was not tuned (<code>tune.rounds: 0</code>).</p>\n");
+        return;
+    }
     fd_text_add(
         html,
-        "<h2>Selection for tuning</h2>\n<div class=\"wide\"><table><thead><tr><th></th><th>masses only</th><th>mixing "
-        "only</th><th>both</th><th>together</th><th>generated</th></tr></thead><tbody>\n"
+        "<p>Generated points that the network is tuned on. They are selected by χ² alone and need not lie inside the "
+        "prior box.</p>\n<div class=\"wide\"><table><thead><tr><th></th><th>masses only</th><th>mixing only</th>"
+        "<th>both</th><th>together</th><th>of them inside the prior</th><th>generated</th></tr></thead><tbody>\n"
         "<tr><th>paper</th><td class=\"n\">7,289</td><td class=\"n\">36,529</td><td class=\"n\">78,488</td>"
-        "<td class=\"n\">122,306<small>printed: 116,306</small></td><td class=\"n\">–</td></tr>\n");
-    for (int i = 0; i < r->n_rounds; i++) {
-        const uint64_t *g = r->rounds[i].groups;
-        fd_text_addf(
-            html,
-            "<tr><th>this run, round %d</th><td class=\"n\">%s</td><td class=\"n\">%s</td><td class=\"n\">%s</td>"
-            "<td class=\"n\">%s</td><td class=\"n\">%s</td></tr>\n",
-            i + 1, fd_text_count(g[0], a), fd_text_count(g[1], b), fd_text_count(g[2], c),
-            fd_text_count(g[0] + g[1] + g[2], d), fd_text_count(r->rounds[i].tally.n, e));
-    }
+        "<td class=\"n\">122,306<small>printed: 116,306</small></td><td class=\"n\">–</td><td class=\"n\">–</td>"
+        "</tr>\n");
+    for (int i = 0; i < r->n_rounds; i++) selection_row(html, i + 1, &r->rounds[i], r->rounds_in_prior[i]);
     fd_text_add(html, "</tbody></table></div>\n");
-    if (r->n_rounds == 0)
+    if (r->has_config && r->n_rounds < r->config.tune_rounds)
+        fd_html_missing(html, "selected-%d.h5 is missing or cannot be read.", r->n_rounds + 1);
+    else if (r->n_rounds == 0)
         fd_html_missing(html, "No selected-1.h5: the network was not tuned, or the file cannot be read.");
 }
 
 void fd_report_ledger(fd_report *r) {
-    bool before = false;
+    bool before = r->has_config && r->config.tune_rounds == 0; /* what was sampled is the pre-network */
     fd_text_add(&r->html, "<h2>Yields</h2>\n");
     for (int i = 0; i < r->n_sets; i++) before = before || strstr(r->sets[i].set, "pre-network") != NULL;
     if (r->n_sets)

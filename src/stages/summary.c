@@ -18,7 +18,7 @@ fd_status fd_json_load(const char *path, json_t **root, fd_error *err) {
     if (status) return status;
     *root = json_loadb(text, length, 0, &where);
     free(text);
-    if (!*root) return fd_fail(err, FD_ERR_FORMAT, "%s:%d: not JSON (%s)", path, where.line, where.text);
+    if (!*root) return fd_fail(err, FD_ERR_FORMAT, "%s:%d: not JSON (%s); make it again", path, where.line, where.text);
     return FD_OK;
 }
 
@@ -130,10 +130,8 @@ static json_t *limits_json(const fd_findings *f) {
     return list;
 }
 
-static const char *ordering_name(fd_ordering o) { return o == FD_ORDERING_NORMAL ? "normal" : "inverted"; }
-
 static json_t *model_json(const fd_model_options *o) {
-    return json_pack("{s:s, s:s, s:s, s:s, s:b, s:f}", "kind", o->kind, "ordering", ordering_name(o->ordering),
+    return json_pack("{s:s, s:s, s:s, s:s, s:b, s:f}", "kind", o->kind, "ordering", fd_ordering_name(o->ordering),
                      "phases_asked_for", o->phases == FD_PHASES_PAPER ? "paper-phases" : "takagi", "scale",
                      o->scale == FD_SCALE_AS_PRINTED ? "as-printed" : "meV", "real_majorana", o->real_majorana,
                      "vev_GeV", o->vev_GeV);
