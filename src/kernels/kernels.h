@@ -8,6 +8,7 @@
 #include <stdint.h>
 
 #include "flavordiff/network.h"
+#include "kernels/takagi_lanes.h"
 
 /* Columns of a product are computed in panels of FD_PANEL: whatever N is, C is written and B, bias, row_bias and gate
  * are read up to the next multiple of FD_PANEL. */
@@ -55,6 +56,8 @@ typedef struct fd_kernels {
      * Box-Muller in float32 from pairs of 32-bit words, |z| <= 6.77. Tables agree to a few ulp, not bitwise. */
     void (*normals)(const uint32_t key[2], uint64_t first_item, uint32_t step, int items, int n, float *out,
                     ptrdiff_t ld);
+    /* Takagi factorisation in place, physics/takagi.h. Tables agree bitwise (but for the payload of a NaN). */
+    void (*takagi)(fd_takagi_lanes *lanes);
     /* The yardstick: rounds of independent multiply-adds in registers. Returns how many operations that was. */
     double (*peak)(long rounds);
 } fd_kernels;

@@ -1,5 +1,5 @@
 /* The kernels, written once with vectors of VW floats. The file that includes this defines VW, the types vf, vu, vi, vq
- * (floats, unsigned, int, uint64 of one register), mul_even, vsqrt, the four shuffles, FD_MR and the table's name.
+ * (floats, unsigned, int, uint64 of one register), mul_even, vsqrt, the four shuffles, FD_MR, FD_TAKAGI and the table's name.
  * Included once per instruction set: this is a template, not a header. */
 #include <string.h>
 
@@ -418,6 +418,7 @@ static const fd_kernels table = {
     .transpose = transpose,
     .adam = adam,
     .normals = normals,
+    .takagi = FD_TAKAGI,
     .peak = peak,
 };
 const fd_kernels *const FD_TABLE = &table;

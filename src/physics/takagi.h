@@ -15,23 +15,14 @@
  * m^+ m is never formed, so no light mass is lost to squaring.
  *
  * The work is done on FD_LANES matrices at a time, one a SIMD lane; a lane's result does not depend on its neighbours,
- * so one matrix and many give the same bits. */
+ * so one matrix and many give the same bits. The lanes are a kernel (kernels/takagi_body.h) with an object for each
+ * instruction set, all of which give the same bits as well. */
 #ifndef FD_PHYSICS_TAKAGI_H
 #define FD_PHYSICS_TAKAGI_H
 
 #include <complex.h>
 
-enum { FD_LANES = 8 };
-
-/* The six independent elements of a symmetric matrix, in this order everywhere. */
-enum { FD_EE, FD_EM, FD_ET, FD_MM, FD_MT, FD_TT, FD_SYM };
-
-/* FD_LANES matrices and their factorisations, structure of arrays: the last index is the lane. */
-typedef struct fd_takagi_lanes {
-    double m_re[FD_SYM][FD_LANES], m_im[FD_SYM][FD_LANES];   /* in */
-    double d[3][FD_LANES];                                   /* out: ascending, in the unit of m */
-    double u_re[3][3][FD_LANES], u_im[3][3][FD_LANES];       /* out: [row][column] */
-} fd_takagi_lanes;
+#include "kernels/takagi_lanes.h"
 
 /* Factorises all lanes. Residual |U^T m U - D| and error of d: a few eps times the largest element. A lane with an element that
  * is not finite comes out as NaN. Where d_j = 0 column j has an arbitrary phase; where d_j = d_l the two columns have
