@@ -1,6 +1,9 @@
 /* Files that are not what they should be: each is named in one line, none is a crash. */
 #include "file_fixtures.h"
 
+#include <fcntl.h>
+#include <sys/file.h>
+
 /* ---- files that are wrong ---------------------------------------------------------------------------------------------- */
 
 static void refuse_network(const char *path, fd_status status, const char *wanted) {
@@ -41,6 +44,17 @@ static void foreign_files_are_named(void **state) {
                    "is a flavordiff-network file; needed here is a sample file, made by 'simulate', 'select' or 'sample'");
     assert_int_equal(write_samples(path, true, 3, 3, NULL), FD_OK);
     refuse_network(path, FD_ERR_FORMAT, "is a flavordiff-samples file; needed here is a network file, made by 'train' or");
+}
+
+/* HDF5 locks what it writes, and would say "Resource temporarily unavailable". */
+static void a_file_being_written_is_named(void **state) {
+    (void)state;
+    const char *path = fresh_samples();
+    int fd = open(path, O_RDWR | O_CLOEXEC);
+    assert_true(fd >= 0);
+    if (!getenv("HDF5_USE_FILE_LOCKING") && flock(fd, LOCK_EX | LOCK_NB) == 0)
+        refuse_samples(path, FD_ERR_FILE, "cannot open: another process is writing it; wait until it is done");
+    close(fd);
 }
 
 /* Replaces attribute `name` of `object`. */
@@ -276,6 +290,7 @@ static void damaged_files_are_answered(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(foreign_files_are_named),
+        cmocka_unit_test(a_file_being_written_is_named),
         cmocka_unit_test(wrong_sample_files_are_named),
         cmocka_unit_test(rows_of_another_model_are_named),
         cmocka_unit_test(wrong_network_files_are_named),

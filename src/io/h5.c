@@ -257,7 +257,8 @@ void fd_h5_open(fd_h5 *h, const char *path, fd_error *err) {
         }
         H5Pclose(access);
         if (reason)
-            fd_h5_fail(h, FD_ERR_FILE, "cannot open: %s", strerror(reason));
+            fd_h5_fail(h, FD_ERR_FILE, "cannot open: %s", /* EAGAIN: of the lock */
+                       reason == EAGAIN ? "another process is writing it; wait until it is done" : strerror(reason));
         else if (truncated)
             fd_h5_fail(h, FD_ERR_FORMAT, "the file is truncated; make it again or restore a copy");
         else if (h->file < 0)
