@@ -44,8 +44,8 @@ void fd_script_open(fd_text *script, const char *name, const char *what, double 
 void fd_script_close(fd_text *script);
 /* 'string' for gnuplot, quotes doubled, control characters as blanks: nothing in it is ever executed. */
 void fd_script_quote(fd_text *script, const char *string);
-/* Line 1: title; line 2: how many points, and what they are. */
-void fd_script_title(fd_text *script, const fd_plot *plot, const char *title);
+/* Line 1: title; line 2: how many points, and what they are. every: a histogram, which is not thinned. */
+void fd_script_title(fd_text *script, const fd_plot *plot, const char *title, bool every);
 /* Colour axis of chi2: linear, or logarithmic when nearest points are drawn. */
 void fd_script_colours(fd_text *script, const fd_plot *plot);
 /* Margins of panel `panel` of `panels` side by side. `colour_bar`: leaves room at the right and shows it. */

@@ -35,7 +35,7 @@ fd_status fd_plot_heavy(const fd_plot *plot, fd_error *err) {
     if (status) return status;
     decades(plot, "M3_GeV", &y_lo, &y_hi);
     fd_script_open(&script, "fig2", "masses of the heavy neutrinos", 9, 4.4);
-    fd_script_title(&script, plot, "Heavy Majorana masses");
+    fd_script_title(&script, plot, "Heavy Majorana masses", false);
     fd_script_colours(&script, plot);
     fd_text_add(&script, "set logscale xy\nset format xy '10^{%T}'\n");
     fd_legend_points(&legend, plot);
@@ -94,7 +94,7 @@ fd_status fd_plot_dirac(const fd_plot *plot, fd_error *err) {
     fd_status status = fd_plot_csv(plot, "fig3", 5, columns, err);
     if (status) return status;
     fd_script_open(&script, "fig3", "Dirac phase against the sum of masses and against s23^2", 9, 4.4);
-    fd_script_title(&script, plot, "Dirac CP phase");
+    fd_script_title(&script, plot, "Dirac CP phase", false);
     fd_script_colours(&script, plot);
     fd_legend_points(&legend, plot);
     if (delta) fd_legend_add(&legend, FD_LEGEND_LINE, 0, "lc rgb '#c8660a' lw 1.5", "δ_{CP} measured, 1σ band");
@@ -245,6 +245,7 @@ static void phases_panel(fd_text *script, const fd_plot *plot, const char *name,
 
 fd_status fd_plot_phases(const fd_plot *plot, fd_error *err) {
     uint64_t counts[PHASES][KINDS][BINS];
+    char number[32];
     fd_text script = {0};
     fd_legend legend = {0};
     bool few = plot->nearest.n_rows > 0;
@@ -254,7 +255,7 @@ fd_status fd_plot_phases(const fd_plot *plot, fd_error *err) {
     uint64_t top = tallest(counts);
     phases_legend(&legend, plot, few);
     fd_script_open(&script, "fig4", "Majorana phases", 9, 4.4);
-    fd_script_title(&script, plot, "Majorana phases");
+    fd_script_title(&script, plot, "Majorana phases", true);
     fd_text_addf(&script, "set boxwidth %g\nset style fill solid 0.75 border lc rgb '#1f4e79'\n", 360.0 / BINS);
     fd_text_addf(&script, "set xrange [0:360]\nset xtics 60\nset mxtics 4\nset yrange [0:%.6g]\n",
                  top ? 1.25 * (double)top : 1);
@@ -265,9 +266,9 @@ fd_status fd_plot_phases(const fd_plot *plot, fd_error *err) {
                      360 / BINS);
         if (p == 1 && counts[1][1][0] > 0)
             fd_text_addf(&script,
-                         "set label 5 'the paper''s phases: α_{21} = 0 for all %zu' at graph 0.07,0.94 left font small "
+                         "set label 5 'the paper''s phases: α_{21} = 0 for all %s' at graph 0.07,0.94 left font small "
                          "textcolor rgb '#b2182b'\n",
-                         plot->solutions.n_rows);
+                         fd_text_count(plot->solutions.n_rows, number));
         phases_panel(&script, plot, phase_names[p], few);
     }
     fd_script_close(&script);

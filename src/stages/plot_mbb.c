@@ -148,7 +148,7 @@ static void mbb_limit_names(fd_text *script, const fd_plot *plot, const frame *f
         const fd_limit *limit = &plot->target.limits[i];
         double lo = fmax(1e3 * limit->lo, f->y[0]), hi = fmin(1e3 * limit->hi, f->y[1]);
         if (strcmp(limit->observable, "mbb_eV") || !(hi > lo)) continue;
-        bool right = hi < 30;
+        bool right = hi < (plot->target.ordering == FD_ORDERING_NORMAL ? 30 : 60);
         for (int k = 0; k < left; k++) right = right || fabs(log10(hi / taken[k])) < 0.14;
         if (!right) taken[left++] = hi;
         fd_text_addf(script, "set label %d ", 30 + n);
@@ -189,7 +189,7 @@ fd_status fd_plot_mbb(const fd_plot *plot, fd_error *err) {
     fd_text notes = {0};
     fd_status status = fd_plot_csv(plot, "fig5", 5, columns, err);
     fd_script_open(&script, "fig5", "effective Majorana mass against the sum of masses and against m_nue", 9, 4.6);
-    fd_script_title(&script, plot, "Effective Majorana mass");
+    fd_script_title(&script, plot, "Effective Majorana mass", false);
     fd_script_colours(&script, plot);
     region_legend(&legend, plot);
     for (int p = 0; p < 2 && !status; p++) {
@@ -221,7 +221,7 @@ fd_status fd_plot_views(const fd_plot *plot, fd_error *err) {
     if (!status) status = both_regions(plot, 0, f.x[1], err);
     if (status) return status;
     fd_script_open(&script, "phases", "effective Majorana mass with both readings of the Majorana phases", 9, 4.6);
-    fd_script_title(&script, plot, "Effective Majorana mass, same points, two readings of the Majorana phases");
+    fd_script_title(&script, plot, "Effective Majorana mass, same points, two readings of the Majorana phases", false);
     fd_script_colours(&script, plot);
     region_legend(&legend, plot);
     for (int p = 0; p < 2; p++) {

@@ -57,8 +57,8 @@ void fd_script_open(fd_text *script, const char *name, const char *what, double 
 
 void fd_script_close(fd_text *script) { fd_text_add(script, "unset multiplot\nunset output\n}\n"); }
 
-/* "104 solutions (3 sigma) of 30,000,000 samples" */
-static void count_line(fd_text *line, const fd_plot *plot) {
+/* "104 solutions among 30,000,000 samples". every: the figure counts all of them, however many. */
+static void count_line(fd_text *line, const fd_plot *plot, bool every) {
     char a[32], b[32];
     size_t n = plot->solutions.n_rows, drawn = plot->drawn[FD_POINT_INSIDE] + plot->drawn[FD_POINT_OUTSIDE];
     if (n == 0)
@@ -66,16 +66,16 @@ static void count_line(fd_text *line, const fd_plot *plot) {
     else
         fd_text_addf(line, "%s solution%s", fd_text_count(n, a), n == 1 ? "" : "s");
     if (plot->generated > 0) fd_text_addf(line, " among %s samples", fd_text_count((uint64_t)plot->generated, b));
-    if (drawn < n) fd_text_addf(line, "; a random %s are drawn", fd_text_count(drawn, a));
+    if (drawn < n && !every) fd_text_addf(line, "; a random %s are drawn", fd_text_count(drawn, a));
     if (n > 0 && n < FD_FEW_SOLUTIONS) fd_text_add(line, ": too few for a distribution");
     size_t near = plot->drawn[FD_POINT_NEAREST];
     if (near == 1) fd_text_add(line, "; also shown: the nearest by χ², NOT a solution");
     if (near > 1) fd_text_addf(line, "; also shown: the %zu nearest by χ², NOT solutions", near);
 }
 
-void fd_script_title(fd_text *script, const fd_plot *plot, const char *title) {
+void fd_script_title(fd_text *script, const fd_plot *plot, const char *title, bool every) {
     fd_text line = {0};
-    count_line(&line, plot);
+    count_line(&line, plot, every);
     fd_text_add(script, "set label 1 ");
     fd_script_quote(script, title);
     fd_text_add(script, " at screen 0.5,0.965 center font big\nset label 2 ");

@@ -109,12 +109,13 @@ static void headline(fd_report *r) {
     fd_text_addf(
         html,
         "<p class=\"headline\"><b>%s</b> of %s generated points reproduce the measured masses and mixing within "
-        "3 σ",
+        "3&nbsp;σ",
         fd_text_count(t->labels, a), fd_text_count(t->n, b));
-    fd_text_addf(html,
-                 " (yield %.3g, 95 %% interval %.3g to %.3g); %s of them have all parameters inside the prior box. "
-                 "The paper reports 104 of 30,000,000 (yield 3.47e-06, 95 %% interval 2.86e-06 to 4.20e-06).</p>\n",
-                 t->n ? (double)t->labels / (double)t->n : 0.0, lo, hi, fd_text_count(t->labels_in_prior, a));
+    fd_text_addf(
+        html,
+        " (yield %.3g, 95&nbsp;%% interval %.3g to %.3g); %s of them have all parameters inside the prior box. "
+        "The paper reports 104 of 30,000,000 (yield 3.47e-06, 95&nbsp;%% interval 2.86e-06 to 4.20e-06).</p>\n",
+        t->n ? (double)t->labels / (double)t->n : 0.0, lo, hi, fd_text_count(t->labels_in_prior, a));
 }
 
 static void page(fd_report *r) {

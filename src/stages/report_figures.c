@@ -3,11 +3,13 @@
 #include <string.h>
 
 #include "stages/analyse.h"
+#include "stages/plot.h"
 #include "stages/report.h"
 
 /* "Shown: 37 solutions." or the truth about there being too few. */
 static void sample_size(const fd_report *r, char *out, size_t size) {
     size_t n = r->solutions.n_rows;
+    char number[32], drawn[32];
     if (!r->has_solutions)
         snprintf(out, size, "How many points are shown is not known: the analysis folder is missing.");
     else if (n == 0)
@@ -19,8 +21,14 @@ static void sample_size(const fd_report *r, char *out, size_t size) {
                  "Only %zu solution%s: too few for a distribution. Hollow marks are the nearest points by χ², not "
                  "solutions.",
                  n, n == 1 ? "" : "s");
+    else if (n <= FD_MOST_POINTS)
+        snprintf(out, size, "Shown: %s solutions; triangles have a parameter outside the prior box.",
+                 fd_text_count(n, number));
     else
-        snprintf(out, size, "Shown: %zu solutions; triangles have a parameter outside the prior box.", n);
+        snprintf(
+            out, size,
+            "Shown: a random %s of %s solutions (Figure 4: all); triangles have a parameter outside the prior box.",
+            fd_text_count(FD_MOST_POINTS, drawn), fd_text_count(n, number));
 }
 
 static const struct {

@@ -115,8 +115,9 @@ static void ledger_table(fd_report *r) {
     fd_text *html = &r->html;
     fd_text_add(
         html,
-        "<p>How many of everything that was generated fall into each 3 σ window. Small print: Wilson 95 % interval of "
-        "the fraction. A <i>solution</i> has both mass-squared differences and all nine |U| inside 3 σ.</p>\n"
+        "<p>How many of everything that was generated fall into each 3&nbsp;σ window. Small print: Wilson 95&nbsp;% "
+        "interval of "
+        "the fraction. A <i>solution</i> has both mass-squared differences and all nine |U| inside 3&nbsp;σ.</p>\n"
         "<div class=\"wide\"><table><thead><tr><th>set</th><th>generated</th>");
     for (int w = 0; w < FD_WINDOW_COUNT; w++) fd_text_addf(html, "<th>%s</th>", fd_windows[w].title);
     fd_text_add(html, "<th>outside prior</th><th>not finite</th><th>seconds</th></tr></thead><tbody>\n");
