@@ -40,32 +40,22 @@ static void write_observables(fd_h5 *h, const fd_model *model, size_t n, const d
 fd_status fd_analysis_write(const char *path, bool force, const fd_model *model, const fd_sample_info *info,
                             const fd_provenance *provenance, size_t n, const float *theta, const double *observables,
                             const double *chi2, const uint8_t *flags, fd_error *err) {
-    char *final = NULL, *part = NULL;
-    double *column = NULL;
+    fd_part part = {.lock = -1};
     fd_h5 h = {.file = H5I_INVALID_HID};
-    fd_status status = fd_part_allowed(path, force, err);
-    if (status) return status;
-    part = fd_part_name(path, &final);
-    column = calloc(n + 1, sizeof *column);
-    if (!part || !column) {
-        status = fd_fail(err, FD_ERR_MEMORY, "%s: out of memory", path);
-        goto cleanup;
-    }
-    fd_h5_create(&h, part, path, err);
+    double *column = calloc(n + 1, sizeof *column);
+    fd_status status = column ? fd_part_begin(path, force, &part, err)
+                              : fd_fail(err, FD_ERR_MEMORY, "%s: out of memory", path);
+    if (status) goto cleanup;
+    fd_h5_create(&h, part.name, path, err);
     fd_provenance_write(&h, FD_FORMAT_ANALYSIS, provenance);
     fd_model_group_write(&h, model, NULL);
     write_rows(&h, model, n, theta, chi2, flags);
     fd_sample_info_write(&h, info, n);
     write_observables(&h, model, n, observables, column);
     fd_h5_close(&h);
-    status = h.status;
-    if (status)
-        unlink(part);
-    else
-        status = fd_part_commit(part, final, err);
+    status = h.status ? h.status : fd_part_commit(&part, err);
 cleanup:
+    fd_part_abort(&part);
     free(column);
-    free(part);
-    free(final);
     return status;
 }

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -17,19 +18,53 @@ const char *fd_revision(void) { return FD_REVISION; }
 
 /* ---- names ------------------------------------------------------------------------------------------------ */
 
-char *fd_part_name(const char *path, char **final) {
+static fd_status name_part(const char *path, fd_part *part, fd_error *err) {
     struct stat info;
     bool link = lstat(path, &info) == 0 && S_ISLNK(info.st_mode);
-    *final = link ? realpath(path, NULL) : NULL;
-    if (!*final) *final = strdup(path); /* also a link to nothing: it is replaced */
-    if (!*final) return NULL;
-    size_t length = strlen(*final) + sizeof ".part";
-    char *part = malloc(length);
-    if (part)
-        snprintf(part, length, "%s.part", *final);
-    else
-        free(*final), *final = NULL;
-    return part;
+    part->final = link ? realpath(path, NULL) : NULL;
+    if (!part->final) part->final = strdup(path); /* also a link to nothing: it is replaced */
+    size_t size = part->final ? strlen(part->final) + sizeof ".part" : 0;
+    part->name = size ? malloc(size) : NULL;
+    if (!part->name) return fd_fail(err, FD_ERR_MEMORY, "%s: out of memory", path);
+    snprintf(part->name, size, "%s.part", part->final);
+    return FD_OK;
+}
+
+static void release(fd_part *part) {
+    if (part->lock >= 0) close(part->lock);
+    free(part->final);
+    free(part->name);
+    *part = (fd_part){.lock = -1};
+}
+
+/* Opens and locks the part. The one locked may meanwhile have been renamed by its owner: then try the new one. */
+static fd_status lock_part(const char *path, fd_part *part, fd_error *err) {
+    for (;;) {
+        struct stat mine, there;
+        part->lock = open(part->name, O_RDWR | O_CREAT | O_CLOEXEC, 0666);
+        if (part->lock < 0) return fd_fail(err, FD_ERR_FILE, "%s: cannot create: %s", path, strerror(errno));
+        if (flock(part->lock, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK) {
+            close(part->lock);
+            part->lock = -1;
+            return fd_fail(err, FD_ERR_FILE, "%s: another process is writing it; wait for it, or give another name", path);
+        } /* a file system without locks: go on without */
+        if (fstat(part->lock, &mine) == 0 && stat(part->name, &there) == 0 && mine.st_ino == there.st_ino) return FD_OK;
+        close(part->lock);
+    }
+}
+
+fd_status fd_part_begin(const char *path, bool force, fd_part *part, fd_error *err) {
+    *part = (fd_part){.lock = -1};
+    fd_status status = fd_part_allowed(path, force, err);
+    if (!status) status = name_part(path, part, err);
+    if (!status) status = lock_part(path, part, err);
+    if (status) release(part);
+    return status;
+}
+
+void fd_part_abort(fd_part *part) {
+    if (part->name && part->lock >= 0) unlink(part->name);
+    release(part);
 }
 
 /* The folder a path lies in, in fresh memory. */
@@ -68,17 +103,19 @@ static int sync_path(const char *path) {
     return result;
 }
 
-fd_status fd_part_commit(const char *part, const char *path, fd_error *err) {
-    if (sync_path(part) != 0 || rename(part, path) != 0) {
+fd_status fd_part_commit(fd_part *part, fd_error *err) {
+    if (sync_path(part->name) != 0 || rename(part->name, part->final) != 0) {
         int reason = errno;
-        unlink(part);
-        return fd_fail(err, FD_ERR_FILE, "%s: cannot finish the file: %s", path, strerror(reason));
+        fd_status status = fd_fail(err, FD_ERR_FILE, "%s: cannot finish the file: %s", part->final, strerror(reason));
+        fd_part_abort(part);
+        return status;
     }
     /* The name itself is durable only with its folder. Some file systems refuse to sync a folder; the file is whole
      * either way, so that is no failure. */
-    char *folder = folder_of(path);
+    char *folder = folder_of(part->final);
     if (folder) sync_path(folder);
     free(folder);
+    release(part);
     return FD_OK;
 }
 
@@ -102,30 +139,16 @@ static bool is_stream(const char *path) {
 }
 
 fd_status fd_write_text(const char *path, const char *text, size_t length, fd_error *err) {
-    char *final = NULL, *part = NULL;
+    fd_part part = {.lock = -1};
     bool stream = is_stream(path);
-    fd_status status = stream ? FD_OK : fd_part_allowed(path, true, err);
+    fd_status status = stream ? FD_OK : fd_part_begin(path, true, &part, err);
     if (status) return status;
-    part = stream ? strdup(path) : fd_part_name(path, &final);
-    if (!part) return fd_fail(err, FD_ERR_MEMORY, "%s: out of memory", path);
-
-    int fd = open(part, O_WRONLY | O_CLOEXEC | (stream ? 0 : O_CREAT | O_TRUNC), 0666);
-    if (fd < 0) {
-        status = fd_fail(err, FD_ERR_FILE, "%s: cannot create: %s", path, strerror(errno));
-        goto cleanup;
-    }
-    int reason = write_all(fd, text, length) != 0 ? errno : 0;
-    if (close(fd) != 0 && !reason) reason = errno;
-    if (reason) {
-        status = fd_fail(err, FD_ERR_FILE, "%s: cannot write: %s", path, strerror(reason));
-        if (!stream) unlink(part);
-    } else if (!stream) {
-        status = fd_part_commit(part, final, err);
-    }
-cleanup:
-    free(part);
-    free(final);
-    return status;
+    int fd = open(stream ? path : part.name, O_WRONLY | O_CLOEXEC | (stream ? 0 : O_TRUNC));
+    int reason = fd < 0 || write_all(fd, text, length) != 0 ? errno : 0;
+    if (fd >= 0 && close(fd) != 0 && !reason) reason = errno;
+    if (!reason) return stream ? FD_OK : fd_part_commit(&part, err);
+    fd_part_abort(&part);
+    return fd_fail(err, FD_ERR_FILE, "%s: cannot write: %s", path, strerror(reason));
 }
 
 fd_status fd_read_text(const char *path, size_t max_bytes, char **text, size_t *length, fd_error *err) {

@@ -104,17 +104,13 @@ static fd_status check_file(const char *path, const fd_model_file *file, fd_erro
 fd_status fd_model_file_write(const char *path, bool force, const fd_model_file *file, const fd_provenance *provenance,
                               fd_error *err) {
     fd_h5 h = {.file = H5I_INVALID_HID};
-    char *final = NULL, *part = NULL;
+    fd_part part = {.lock = -1};
     fd_model *model = NULL;
-    fd_status status = fd_part_allowed(path, force, err);
-    if (!status) status = check_file(path, file, err);
+    fd_status status = check_file(path, file, err);
     if (!status) status = fd_model_create(&file->model, &model, err);
-    if (status) return status;
-    if (!(part = fd_part_name(path, &final))) {
-        status = fd_fail(err, FD_ERR_MEMORY, "%s: out of memory", path);
-        goto cleanup;
-    }
-    fd_h5_create(&h, part, path, err);
+    if (!status) status = fd_part_begin(path, force, &part, err);
+    if (status) goto cleanup;
+    fd_h5_create(&h, part.name, path, err);
     fd_provenance_write(&h, FD_FORMAT_NETWORK, provenance);
     fd_model_group_write(&h, model, &file->model);
     write_network(&h, file);
@@ -123,15 +119,10 @@ fd_status fd_model_file_write(const char *path, bool force, const fd_model_file 
     write_schedule(&h, &file->schedule);
     write_training(&h, file);
     fd_h5_close(&h);
-    status = h.status;
-    if (status)
-        unlink(part);
-    else
-        status = fd_part_commit(part, final, err);
+    status = h.status ? h.status : fd_part_commit(&part, err);
 cleanup:
+    fd_part_abort(&part);
     fd_model_free(model);
-    free(part);
-    free(final);
     return status;
 }
 

@@ -14,7 +14,8 @@
 struct fd_sample_writer {
     fd_h5 h5;
     fd_error first; /* the first failure, told again by every later call */
-    char *path, *final, *part;
+    char *path;
+    fd_part part;
     hid_t theta, labels, chi2, valid;
     uint64_t rows;
 };
@@ -35,14 +36,14 @@ static fd_status tell(const fd_sample_writer *w, fd_error *err) {
 }
 
 static void free_writer(fd_sample_writer *w) {
-    free(w->path), free(w->final), free(w->part);
+    fd_part_abort(&w->part); /* nothing when it is committed */
+    free(w->path);
     free(w);
 }
 
 void fd_samples_abort(fd_sample_writer *writer) {
     if (!writer) return;
     fd_h5_close(&writer->h5); /* closes the datasets too */
-    if (writer->part) unlink(writer->part);
     free_writer(writer);
 }
 
@@ -65,18 +66,16 @@ static void create_datasets(fd_sample_writer *w, const fd_model *model) {
 fd_status fd_samples_create(const char *path, bool force, const fd_model *model, const fd_provenance *provenance,
                             fd_sample_writer **writer, fd_error *err) {
     *writer = NULL;
-    fd_status status = fd_part_allowed(path, force, err);
-    if (status) return status;
     fd_sample_writer *w = calloc(1, sizeof *w);
     if (!w) return fd_fail(err, FD_ERR_MEMORY, "%s: out of memory", path);
     w->h5.file = H5I_INVALID_HID;
-    w->path = strdup(path);
-    w->part = fd_part_name(path, &w->final);
-    if (!w->path || !w->part) {
+    fd_status status = fd_part_begin(path, force, &w->part, err);
+    if (!status && !(w->path = strdup(path))) status = fd_fail(err, FD_ERR_MEMORY, "%s: out of memory", path);
+    if (status) {
         free_writer(w);
-        return fd_fail(err, FD_ERR_MEMORY, "%s: out of memory", path);
+        return status;
     }
-    fd_h5_create(&w->h5, w->part, w->path, &w->first);
+    fd_h5_create(&w->h5, w->part.name, w->path, &w->first);
     fd_provenance_write(&w->h5, FD_FORMAT_SAMPLES, provenance);
     fd_model_group_write(&w->h5, model, NULL);
     create_datasets(w, model);
@@ -109,10 +108,7 @@ fd_status fd_samples_finish(fd_sample_writer *w, const fd_sample_info *info, fd_
     fd_h5_drop(h, w->theta), fd_h5_drop(h, w->labels), fd_h5_drop(h, w->chi2), fd_h5_drop(h, w->valid);
     fd_h5_close(h);
     fd_status status = tell(w, err);
-    if (status)
-        unlink(w->part);
-    else
-        status = fd_part_commit(w->part, w->final, err);
+    if (!status) status = fd_part_commit(&w->part, err);
     free_writer(w);
     return status;
 }

@@ -1,14 +1,15 @@
 #define _GNU_SOURCE
 #include "stages/common.h"
 
-#include <errno.h>
 #include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
-#include <unistd.h>
+#include <sys/stat.h>
+
+#include "io/file_safety.h"
 
 double fd_seconds(void) {
     struct timespec now;
@@ -39,14 +40,14 @@ void fd_say(const fd_run *run, const char *format, ...) {
     run->message(run->user, line);
 }
 
-fd_status fd_check_output(const char *path, bool force, fd_error *err) {
-    if (!force && access(path, F_OK) == 0)
-        return fd_fail(err, FD_ERR_FILE, "%s: exists already; give --force to replace it", path);
-    char folder[4096];
-    const char *slash = strrchr(path, '/');
-    snprintf(folder, sizeof folder, "%.*s", slash ? (int)(slash - path) + (slash == path) : 1, slash ? path : ".");
-    if (access(folder, W_OK) != 0)
-        return fd_fail(err, FD_ERR_FILE, "%s: cannot write into folder %s: %s", path, folder, strerror(errno));
+fd_status fd_check_output(const char *path, bool force, fd_error *err) { return fd_part_allowed(path, force, err); }
+
+fd_status fd_check_not_input(const char *path, const char *const *inputs, fd_error *err) {
+    struct stat there, input;
+    if (stat(path, &there) != 0) return FD_OK;
+    for (; *inputs; inputs++)
+        if (stat(*inputs, &input) == 0 && input.st_dev == there.st_dev && input.st_ino == there.st_ino)
+            return fd_fail(err, FD_ERR_USAGE, "%s: is an input of this command too; give another name with -o", path);
     return FD_OK;
 }
 

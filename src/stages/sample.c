@@ -31,7 +31,9 @@ static fd_status walk_open(const fd_run *run, const char *verb, const char *mode
     const char *const parent_paths[] = {model, NULL};
     fd_provenance provenance;
     *w = (walk){.start = fd_seconds()};
-    fd_status status = fd_generator_create(run, model, spec, seed, &w->generator, err);
+    fd_status status = fd_check_output(out, run->force, err);
+    if (!status) status = fd_check_not_input(out, parent_paths, err);
+    if (!status) status = fd_generator_create(run, model, spec, seed, &w->generator, err);
     if (status) return status;
     const fd_setting *setting = fd_generator_setting(w->generator);
     size_t capacity = fd_generator_block(w->generator);

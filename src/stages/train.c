@@ -199,6 +199,7 @@ fd_status fd_stage_train(const fd_run *run, const char *data, const char *start,
     double begin = fd_seconds();
 
     fd_status status = fd_check_output(out, run->force, err);
+    if (!status) status = fd_check_not_input(out, parent_paths, err);
     if (!status) status = read_pairs(data, &p, err);
     if (!status)
         status = start ? starting_network(start, data, &p, &file, err) : fresh_network(config, &p, &file, err);
