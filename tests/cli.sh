@@ -99,11 +99,15 @@ expect 3 'nan.csv:2: re_Y_1e = nan is not finite' fd evaluate nan.csv
 printf '%s\n0x,%s\n' "$params" "${row#*,}" >word.csv
 expect 3 "word.csv:2: re_Y_1e = '0x' is not a number" fd evaluate word.csv
 printf '%s\n%s\n' "$params" "$(echo "$row" | sed 's/,0.2,0.5,-2.3,/,0,0.5,-2.3,/')" >zero.csv
-expect 3 'zero.csv:2: .*no finite neutrino masses' fd evaluate zero.csv
+expect 0 '1 of 1 points have no finite labels' fd evaluate zero.csv
+expect 5 '1 of 1 points have no finite labels.*outside the prior' fd evaluate --strict zero.csv
+printf '%s\n%s\0,7\n' "$params" "$row" >nul.csv
+expect 3 'nul.csv:2: a NUL byte' fd evaluate nul.csv
+expect 1 'Is a directory' fd evaluate /
 printf '%s\n%s\n' "$params" "$(echo "$row" | sed 's/,-2.3,/,7,/')" >outside.csv
 expect 0 '1 of 1 points lie outside the prior.*k = 7' fd evaluate outside.csv
 expect 5 '1 of 1 points lie outside the prior' fd evaluate outside.csv --strict
-expect 3 'column re_Y_1e is missing' fd evaluate "$program"
+expect 3 'this is not a CSV file' fd evaluate "$program"
 [ -w /dev/full ] && expect 1 'standard output: No space left' sh -c "'$program' evaluate point.csv >/dev/full"
 expect 1 'no.?such' fd evaluate point.csv --target no-such-set
 
@@ -119,8 +123,16 @@ expect 0 'train: 300 updates' fd train pairs.h5 -o net.h5 $small
 expect 0 'select: 200 of' fd select net.h5 -o selected.h5 $small
 expect 0 'tune: 300 updates' fd tune net.h5 selected.h5 -o tuned.h5 $small
 expect 0 'sample: 1000 samples' fd sample tuned.h5 -o samples.h5 $small
-expect 0 '.' fd analyse samples.h5 -o analysis $small
-expect 0 '.' fd plot analysis -o plots $small
+expect 0 '.' fd analyse samples.h5 -o analysis
+expect 0 '.' fd plot analysis -o plots
+expect 0 'sample: 100 samples' fd sample net.h5 -n 100 -o all-steps.h5 # a network of 50 steps: all means 50
+expect 2 'sampler.steps: 60, but net.h5 was trained with 50 steps' fd sample net.h5 -n 9 -o x.h5 --set sample.sampler.steps=60
+expect 3 'made with another model' fd sample net.h5 -n 9 -o x.h5 --set model.vev_GeV=174
+expect 3 'made with another model' fd train pairs.h5 -o x.h5 --set model.real_majorana=true
+expect 2 'is an input of this command too' fd train pairs.h5 -o pairs.h5 -f
+expect 2 'no option -t' fd train pairs.h5 -o x.h5 -t paper-table1-io
+expect 2 'no option -o' fd report r -o other.html
+expect 2 'FLAVORDIFF_CPU=AVX2: no such kernel set' env FLAVORDIFF_CPU=AVX2 "$program" version
 for f in pairs net selected tuned samples; do
     expect 0 'flavordiff-(samples|network)' fd info $f.h5
     expect 0 '"format"' fd info --json $f.h5
@@ -155,6 +167,14 @@ expect 0 '0 stages made, 6 up to date' fd run -o r $small
 expect 0 '0 stages made, 6 up to date' fd run r/config.yaml -o r
 expect 1 'samples.h5: made with other settings' fd run -o r $small --set sample.guidance=2
 expect 0 '1 stages made, 5 up to date' fd run -o r $small --set sample.guidance=2 --force
+printf garbage >r/tuned-1.h5
+expect 1 'tuned-1.h5: changed or damaged since it was made' fd run -o r $small --set sample.guidance=2
+expect 0 'made, . up to date' fd run -o r $small --set sample.guidance=2 --force
+sed "s/^name:.*/name: mine/" "$source/targets/paper-table1-no.yaml" >mine.yaml
+mkdir elsewhere && printf 'target: mine.yaml\n' >beside.yaml
+expect 0 'simulate: 50 pairs' sh -c "cd elsewhere && '$program' simulate -c ../beside.yaml -n 50 -o p.h5"
+expect 1 'no row was kept|keep more rows' fd run -o r3 $small --set sample.keep_chi2_below=1e-9
+[ -e r3/report.html ] && [ -e r3/ledger.json ] || { failed=$((failed + 1)); echo 'FAIL: a run that kept nothing has no report'; }
 expect 75 '--max-time reached.*give the same command again' fd run -o r2 $small --set train.updates=100000 --max-time 0.5
 absent r2/pre-network.h5 r2/pre-network.h5.part
 

@@ -30,7 +30,8 @@ typedef enum cli_option_bit {
     CLI_QUIET = 1 << 15,
     CLI_STRICT = 1 << 16,
     CLI_STAGE = CLI_CONFIG | CLI_OUTPUT | CLI_SEED | CLI_THREADS | CLI_SET | CLI_FORCE | CLI_DRY_RUN | CLI_MAX_TIME |
-                CLI_TARGET | CLI_QUIET
+                CLI_TARGET | CLI_QUIET,
+    CLI_RESULT = CLI_THREADS | CLI_FORCE | CLI_MAX_TIME | CLI_QUIET
 } cli_option_bit;
 
 typedef struct cli_verb cli_verb;

@@ -36,12 +36,13 @@ static int split(char *line, char **fields) {
     }
 }
 
-/* Next line that is not blank, without its end; 0 at the end of the file. */
+/* Next line that is not blank, without its end; 0 at the end of the file, -1 when a NUL byte says it is no text. */
 static int next_line(csv_reader *r) {
     for (;;) {
         ssize_t n = getline(&r->text, &r->size, r->file);
         if (n < 0) return 0;
         r->line++;
+        if (memchr(r->text, '\0', (size_t)n)) return -1;
         while (n > 0 && (r->text[n - 1] == '\n' || r->text[n - 1] == '\r')) r->text[--n] = '\0';
         if (strspn(r->text, " \t") != (size_t)n) return 1;
     }
@@ -50,8 +51,12 @@ static int next_line(csv_reader *r) {
 static fd_status header(csv_reader *r, const fd_model *model, fd_error *err) {
     static const char byte_order_mark[] = "\xef\xbb\xbf";
     char *fields[MAX_COLUMNS];
-    if (!next_line(r)) return fd_fail(err, FD_ERR_FORMAT, "%s: empty; expected a header with the columns %s ... %s",
-                                      r->path, model->params[0].name, model->params[model->n_params - 1].name);
+    errno = 0;
+    int found = next_line(r);
+    if (found < 0) return fd_fail(err, FD_ERR_FORMAT, "%s:%ld: a NUL byte; this is not a CSV file", r->path, r->line);
+    if (!found && ferror(r->file)) return fd_fail(err, FD_ERR_FILE, "%s: %s", r->path, strerror(errno));
+    if (!found) return fd_fail(err, FD_ERR_FORMAT, "%s: empty; expected a header with the columns %s ... %s", r->path,
+                               model->params[0].name, model->params[model->n_params - 1].name);
     char *text = r->text + (strncmp(r->text, byte_order_mark, 3) == 0 ? 3 : 0);
     if ((r->n_columns = split(text, fields)) < 0)
         return fd_fail(err, FD_ERR_FORMAT, "%s:%ld: a quote does not close, or more than %d columns", r->path, r->line,
@@ -82,11 +87,14 @@ fd_status csv_next(csv_reader *r, const fd_model *model, double *theta, int *mor
     char *fields[MAX_COLUMNS];
     errno = 0;
     *more = next_line(r);
+    if (*more < 0) return fd_fail(err, FD_ERR_FORMAT, "%s:%ld: a NUL byte; this is not a CSV file", r->path, r->line);
     if (!*more) {
         if (ferror(r->file)) return fd_fail(err, FD_ERR_FILE, "%s: %s", r->path, strerror(errno));
         return FD_OK;
     }
     int n = split(r->text, fields);
+    if (n < 0)
+        return fd_fail(err, FD_ERR_FORMAT, "%s:%ld: a quote does not close on its line", r->path, r->line);
     if (n != r->n_columns)
         return fd_fail(err, FD_ERR_FORMAT, "%s:%ld: %d fields, the header has %d", r->path, r->line, n, r->n_columns);
     for (int p = 0; p < model->n_params; p++) {

@@ -4,7 +4,10 @@
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+
+#include "flavordiff/machine.h"
 
 const cli_verb cli_verbs[] = {
     {"run", "[CONFIG.yaml]", "the whole chain, from prior draws to the report",
@@ -19,7 +22,7 @@ const cli_verb cli_verbs[] = {
     {"train", "PAIRS.h5", "the pre-network, from training pairs",
      "Trains the denoising network on the first rows of PAIRS (validating on the others): mean squared error on the noise, "
      "Adam, one-cycle learning rate. Raw and averaged weights are both kept.",
-     "flavordiff train pairs.h5 -o pre-network.h5", CLI_STAGE, 1, 1, verb_train, NULL},
+     "flavordiff train pairs.h5 -o pre-network.h5", CLI_STAGE & ~CLI_TARGET, 1, 1, verb_train, NULL},
     {"select", "NETWORK.h5", "generated points near the target, for tuning",
      "Generates until select.wanted points pass the selection (chi2 of all labels below chi2_all, and the mass part below "
      "chi2_mass or the mixing part below chi2_mixing) or select.max_generated have been tried; counts the groups "
@@ -28,7 +31,7 @@ const cli_verb cli_verbs[] = {
      "select.wanted"},
     {"tune", "NETWORK.h5 SELECTED.h5", "fine-tuning of a network on selected points",
      "Continues from NETWORK with the tune settings: all weights, or all but the first tune.frozen_layers layers.",
-     "flavordiff tune pre-network.h5 selected.h5 -o tuned.h5", CLI_STAGE, 2, 2, verb_tune, NULL},
+     "flavordiff tune pre-network.h5 selected.h5 -o tuned.h5", CLI_STAGE & ~CLI_TARGET, 2, 2, verb_tune, NULL},
     {"sample", "NETWORK.h5", "points from a trained network, and their yield",
      "Generates points for the label of the target set with DDPM or DDIM and classifier-free guidance "
      "eps = (1 - gamma) eps(null) + gamma eps(label). Prints the ledger: how many are inside which window, outside the "
@@ -38,13 +41,13 @@ const cli_verb cli_verbs[] = {
     {"analyse", "SAMPLES.h5", "predictions of the solutions in a sample set",
      "Writes analysis.h5, solutions.csv (or nearest.csv, marked, where too few points are solutions) and summary.json "
      "into the folder -o.",
-     "flavordiff analyse samples.h5 -o analysis", CLI_STAGE, 1, 1, verb_analyse, NULL},
+     "flavordiff analyse samples.h5 -o analysis", CLI_RESULT | CLI_OUTPUT | CLI_TARGET, 1, 1, verb_analyse, NULL},
     {"plot", "ANALYSIS_FOLDER", "the paper's figures 2 to 5 from an analysis",
      "Each figure as PNG and PDF with its data (CSV) and the gnuplot script that drew it, in FOLDER/figures of -o.",
-     "flavordiff plot analysis -o .", CLI_STAGE, 1, 1, verb_plot, NULL},
+     "flavordiff plot analysis -o .", CLI_RESULT | CLI_OUTPUT | CLI_TARGET, 1, 1, verb_plot, NULL},
     {"report", "RUN_FOLDER", "report.html of a run folder",
      "One self-contained page: what was run, the ledger, the figures, the paper beside this run.",
-     "flavordiff report runs/quick", CLI_STAGE, 1, 1, verb_report, NULL},
+     "flavordiff report runs/quick", CLI_RESULT, 1, 1, verb_report, NULL},
     {"evaluate", "POINTS.csv", "observables, chi2 and 3 sigma verdict of given points",
      "Reads a CSV whose header names the model's parameters (re_Y_1e ... im_Y_3tau, r1, r2, k, arg_M1, arg_M2; any order, "
      "other columns ignored; - is standard input) and writes a CSV of observables with 17 significant digits, one row a "
@@ -69,6 +72,9 @@ int main(int argc, char **argv) {
     signal(SIGXFSZ, SIG_IGN); /* a file-size limit is a full disk: reported, not fatal */
     signal(SIGPIPE, SIG_IGN); /* so is a reader that went away: the flush below says so */
     fd_status status = cli_parse(argc, argv, &c, &err);
+    if (!status && !fd_machine_mask_known())
+        status = fd_fail(&err, FD_ERR_USAGE, "FLAVORDIFF_CPU=%s: no such kernel set; known: avx512, avx2, portable",
+                         getenv("FLAVORDIFF_CPU"));
     if (!status) status = c.verb->run(&c, &err);
     /* A full disk under a redirected standard output must not look like success. */
     if ((fflush(stdout) != 0 || ferror(stdout)) && !status)

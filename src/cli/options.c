@@ -55,7 +55,8 @@ static fd_status parse_count(const char *option, const char *text, double lo, do
             return FD_OK;
         }
     }
-    return fd_fail(err, FD_ERR_USAGE, "--%s %s: expected a whole number from %.0f to %.0f", option, text, lo, hi);
+    return fd_fail(err, FD_ERR_USAGE, "--%s %s: expected a whole number from %.0f to %s", option, text, lo,
+                   hi < 1e4 ? "1024" : hi < 1e16 ? "1e15" : "18446744073709551615");
 }
 
 static fd_status parse_positive(const char *option, const char *text, double *value, fd_error *err) {

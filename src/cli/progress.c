@@ -92,12 +92,22 @@ static void catch_signals(void) {
     action.sa_flags = (int)SA_RESETHAND; /* a second Ctrl-C ends at once */
     sigaction(SIGINT, &action, NULL);
     sigaction(SIGTERM, &action, NULL);
+    sigaction(SIGHUP, &action, NULL);
 }
 
 fd_status cli_need_output(const cli *c, fd_error *err) {
     if (c->output) return FD_OK;
     return fd_fail(err, FD_ERR_USAGE, "%s: say where to write with -o PATH; see: flavordiff help %s", c->verb->name,
                    c->verb->name);
+}
+
+/* A relative path of a target file that is not found from here is meant from the configuration's own folder. */
+static void beside_config(const char *path, fd_config *config) {
+    char beside[sizeof config->target];
+    const char *slash = path ? strrchr(path, '/') : NULL;
+    if (!slash || config->target[0] == '/' || !strchr(config->target, '.') || access(config->target, F_OK) == 0) return;
+    int n = snprintf(beside, sizeof beside, "%.*s/%s", (int)(slash - path), path, config->target);
+    if (n > 0 && (size_t)n < sizeof beside && access(beside, F_OK) == 0) memcpy(config->target, beside, (size_t)n + 1);
 }
 
 fd_status cli_config(const cli *c, const char *path, fd_config *config, fd_error *err) {
@@ -107,6 +117,7 @@ fd_status cli_config(const cli *c, const char *path, fd_config *config, fd_error
     if (c->number[0]) sets[n_sets++] = c->number;
     fd_status status = fd_config_load(path ? path : c->config, n_sets, sets, config, err);
     if (status) return status;
+    beside_config(path ? path : c->config, config);
     if (c->have_seed) config->seed = c->seed;
     if (c->target) {
         if (strlen(c->target) >= sizeof config->target)

@@ -17,8 +17,8 @@ typedef struct evaluation {
     int n_columns;        /* observables up to and with M3_GeV: the documented columns */
     bool json;
     FILE *out;
-    uint64_t rows, outside;
-    long first_outside;   /* its line */
+    uint64_t rows, outside, undefined; /* undefined: no finite masses or labels; their rows are not a number */
+    long first_outside, first_undefined; /* their lines */
     char first_reason[128];
 } evaluation;
 
@@ -49,13 +49,11 @@ static void write_csv(const evaluation *e, const double *obs, double chi2, int i
     fprintf(e->out, "%.17g,%d\n", chi2, inside);
 }
 
-static fd_status one(evaluation *e, const csv_reader *reader, const double *theta, fd_error *err) {
+static void one(evaluation *e, const csv_reader *reader, const double *theta) {
     double obs[FD_MAX_OBSERVABLES];
     fd_chi2 chi2;
     e->model->forward(e->model, 1, theta, NULL, obs);
-    if (!isfinite(obs[0]))
-        return fd_fail(err, FD_ERR_VALUE, "%s:%ld: these parameters give no finite neutrino masses; is r1 or r2 zero?",
-                       reader->path, reader->line);
+    if (!isfinite(obs[0]) && e->undefined++ == 0) e->first_undefined = reader->line;
     uint8_t flags = fd_judge_point(e->judge, theta, obs, &chi2);
     if (!(flags & FD_IN_PRIOR) && e->outside++ == 0) {
         e->first_outside = reader->line;
@@ -63,7 +61,6 @@ static fd_status one(evaluation *e, const csv_reader *reader, const double *thet
     }
     (e->json ? write_json : write_csv)(e, obs, chi2.five, (flags & FD_LABELS) != 0);
     e->rows++;
-    return FD_OK;
 }
 
 static fd_status all(evaluation *e, csv_reader *reader, fd_error *err) {
@@ -76,8 +73,8 @@ static fd_status all(evaluation *e, csv_reader *reader, fd_error *err) {
     }
     fd_status status = csv_next(reader, e->model, theta, &more, err);
     while (!status && more) {
-        status = one(e, reader, theta, err);
-        if (!status) status = csv_next(reader, e->model, theta, &more, err);
+        one(e, reader, theta);
+        status = csv_next(reader, e->model, theta, &more, err);
     }
     if (e->json) fputs("\n]\n", e->out);
     if (!status && e->rows == 0)
@@ -101,6 +98,24 @@ static fd_status to_output(const cli *c, evaluation *e, csv_reader *reader, fd_e
     if (!status) status = fd_write_text(c->output, text, length, err);
     free(text);
     return status;
+}
+
+/* What the user should know of the points; the reason to fail under --strict. */
+static fd_status remarks(const evaluation *e, const char *path, bool strict, fd_error *err) {
+    char outside[320] = "", undefined[320] = "";
+    if (e->outside)
+        snprintf(outside, sizeof outside, "%llu of %llu points lie outside the prior (first in line %ld: %s)",
+                 (unsigned long long)e->outside, (unsigned long long)e->rows, e->first_outside, e->first_reason);
+    if (e->undefined)
+        snprintf(undefined, sizeof undefined,
+                 "%llu of %llu points have no finite labels, their rows are not numbers (first in line %ld: equal or zero "
+                 "masses, r1 or r2 zero, or a scale out of range)",
+                 (unsigned long long)e->undefined, (unsigned long long)e->rows, e->first_undefined);
+    if (!e->outside && !e->undefined) return FD_OK;
+    const char *both = e->outside && e->undefined ? "; " : "";
+    if (strict) return fd_fail(err, FD_ERR_WANTING, "evaluate: %s: %s%s%s", path, undefined, both, outside);
+    fprintf(stderr, "flavordiff: evaluate: %s: %s%s%s\n", path, undefined, both, outside);
+    return FD_OK;
 }
 
 fd_status verb_evaluate(cli *c, fd_error *err) {
@@ -129,13 +144,7 @@ fd_status verb_evaluate(cli *c, fd_error *err) {
         e.n_columns = fd_model_observable(model, "M3_GeV") + 1;
         status = to_output(c, &e, &reader, err);
     }
-    if (!status && e.outside) {
-        char note[512];
-        snprintf(note, sizeof note, "evaluate: %s: %llu of %llu points lie outside the prior (first in line %ld: %s)",
-                 reader.path, (unsigned long long)e.outside, (unsigned long long)e.rows, e.first_outside, e.first_reason);
-        if (c->strict) status = fd_fail(err, FD_ERR_WANTING, "%s", note);
-        else fprintf(stderr, "flavordiff: %s\n", note);
-    }
+    if (!status) status = remarks(&e, reader.path, c->strict, err);
     csv_close(&reader);
     fd_judge_free(judge);
     fd_model_free(model);

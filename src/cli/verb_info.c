@@ -14,7 +14,7 @@ static const char *const group_names[] = {"mass", "angle", "modulus", "phase"};
 
 static void target_text(const fd_target *t) {
     printf("target set %s: %s (%s ordering)\nsource: %s\n\n", t->name, t->title,
-           t->ordering == FD_ORDERING_NORMAL ? "normal" : "inverted", t->source);
+           fd_ordering_name(t->ordering), t->source);
     printf("%-12s %-8s %12s %10s %10s %12s %12s %12s\n", "observable", "group", "best", "+1 sigma", "-1 sigma", "3 sigma lo",
            "3 sigma hi", "label");
     for (int i = 0; i < t->n_measurements; i++) {
@@ -47,7 +47,7 @@ static void target_json(const fd_target *t) {
                                         "range_of_limits", l->band, "source", l->source));
     }
     json_t *root = json_pack("{s:s, s:s, s:s, s:s, s:s, s:o, s:o}", "kind", "target", "name", t->name, "title", t->title,
-                             "ordering", t->ordering == FD_ORDERING_NORMAL ? "normal" : "inverted", "source", t->source,
+                             "ordering", fd_ordering_name(t->ordering), "source", t->source,
                              "measurements", measurements, "limits", limits);
     json_dumpf(root, stdout, JSON_INDENT(2) | JSON_REAL_PRECISION(15));
     putchar('\n');

@@ -45,7 +45,10 @@ fd_status fd_named_target(const fd_run *run, const char *name, fd_target *target
     const char *own = run->config ? run->config->target : "";
     const char *from = own[0] && !fd_target_load(own, target, NULL) && !strcmp(target->name, name) ? own : name;
     if (found) snprintf(found, 256, "%s", from);
-    return fd_target_load(from, target, err);
+    fd_error why = {0};
+    fd_status status = fd_target_load(from, target, &why);
+    if (status == FD_ERR_FILE) return fd_fail(err, status, "%s; give its file with --target", why.message);
+    return status ? fd_fail(err, status, "%s", why.message) : FD_OK;
 }
 
 /* ---- picking rows ----------------------------------------------------------------------------------------- */
@@ -251,7 +254,7 @@ static fd_status write_analysis(const fd_run *run, const char *samples, const ch
     const char *const parent_paths[] = {samples, NULL};
     fd_provenance provenance;
     fd_status status =
-        fd_stage_provenance(run, "analyse", parent_paths, parents, sizeof parents, &config_text, &provenance, err);
+        fd_stage_provenance(run, "analyse", NULL, parent_paths, parents, sizeof parents, &config_text, &provenance, err);
     if (!status)
         status = fd_analysis_write(path, run->force, v->setting.model, info, &provenance, solutions->n,
                                    solutions->theta, observables, solutions->chi2, solutions->flags, err);

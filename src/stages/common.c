@@ -70,9 +70,26 @@ uint64_t fd_training_rows(const fd_config *config, uint64_t n) {
     return rows ? rows : n > 0;
 }
 
-fd_status fd_stage_provenance(const fd_run *run, const char *verb, const char *const *parent_paths, char *parents,
-                              size_t parents_size, char **config_text, fd_provenance *provenance, fd_error *err) {
-    fd_status status = fd_config_dump(run->config, config_text, err);
+bool fd_same_model(const fd_model_options *a, const fd_model_options *b) {
+    return strcmp(a->kind, b->kind) == 0 && a->scale == b->scale && a->phases == b->phases &&
+           a->real_majorana == b->real_majorana && a->vev_GeV == b->vev_GeV;
+}
+
+fd_status fd_check_configured_model(const fd_run *run, const char *path, const fd_model_options *model, fd_error *err) {
+    fd_model_options silent;
+    fd_model_options_default(&silent);
+    if (fd_same_model(&run->config->model, model) || fd_same_model(&run->config->model, &silent)) return FD_OK;
+    return fd_fail(err, FD_ERR_MISMATCH,
+                   "%s: made with another model than the configuration's (kind, scale, phases, real_majorana or vev_GeV); "
+                   "leave model out, or make the file again", path);
+}
+
+fd_status fd_stage_provenance(const fd_run *run, const char *verb, const fd_model_options *model,
+                              const char *const *parent_paths, char *parents, size_t parents_size, char **config_text,
+                              fd_provenance *provenance, fd_error *err) {
+    fd_config described = *run->config;
+    if (model) described.model = *model;
+    fd_status status = fd_config_dump(&described, config_text, err);
     if (status) return status;
     parents[0] = '\0';
     size_t used = 0;

@@ -30,10 +30,17 @@ void fd_tally_add(fd_tally *tally, uint8_t flags);
 /* Rows that train, of n: train_fraction of them to the nearest, at least one. The others validate. */
 uint64_t fd_training_rows(const fd_config *config, uint64_t n);
 enum { FD_PARENTS_SIZE = 9000 }; /* two of the longest paths, and their ids */
-/* Provenance of a file this stage writes; *config_text receives the resolved configuration the caller frees, and
- * parents (a buffer) the ids of the files it was made from (NULL-terminated list of paths). */
-fd_status fd_stage_provenance(const fd_run *run, const char *verb, const char *const *parent_paths, char *parents,
-                              size_t parents_size, char **config_text, fd_provenance *provenance, fd_error *err);
+/* Provenance of a file this stage writes; *config_text receives the resolved configuration the caller frees, with
+ * `model` (that of the input files; NULL: as configured) in its place, and parents (a buffer) the ids of the files it was
+ * made from (NULL-terminated list of paths). */
+fd_status fd_stage_provenance(const fd_run *run, const char *verb, const fd_model_options *model,
+                              const char *const *parent_paths, char *parents, size_t parents_size, char **config_text,
+                              fd_provenance *provenance, fd_error *err);
+/* Whether two models are the same but for the ordering. */
+bool fd_same_model(const fd_model_options *a, const fd_model_options *b);
+/* A file's model goes before a configuration that says nothing of it (defaults); one that says something else is refused:
+ * FD_ERR_MISMATCH. */
+fd_status fd_check_configured_model(const fd_run *run, const char *path, const fd_model_options *model, fd_error *err);
 
 /* Model and target, bound. */
 typedef struct fd_setting {
@@ -69,6 +76,8 @@ fd_status fd_generator_create(const fd_run *run, const char *model_path, const f
                               fd_generator **generator, fd_error *err);
 void fd_generator_free(fd_generator *generator);
 const fd_setting *fd_generator_setting(const fd_generator *generator);
+/* How the points are made, with the number of steps as resolved. */
+const fd_generate_spec *fd_generator_spec(const fd_generator *generator);
 const fd_model_file *fd_generator_model_file(const fd_generator *generator);
 /* Rows a call should ask for so that it lasts a fraction of a second to a few seconds. */
 size_t fd_generator_block(const fd_generator *generator);

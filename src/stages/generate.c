@@ -62,6 +62,13 @@ static fd_status prepare(fd_generator *g, const char *path, fd_error *err) {
                        g->setting.model->n_labels);
     if (g->file.use_ema && g->file.ema)
         memcpy(g->file.network->weights, g->file.ema, g->file.network->n_weights * sizeof(float));
+    if (g->spec.label == FD_LABEL_WINDOW && !fd_judge_window_feasible(g->setting.judge))
+        return fd_fail(err, FD_ERR_CONFIG,
+                       "target set %s: no unitary matrix has all nine |U| inside their windows; label: window cannot be",
+                       g->setting.target.name);
+    if (g->spec.sampler.steps > g->file.schedule.steps)
+        return fd_fail(err, FD_ERR_CONFIG, "sampler.steps: %d, but %s was trained with %d steps of noise",
+                       g->spec.sampler.steps, path, g->file.schedule.steps);
     fd_status status = choose_label(g, err);
     if (!status) status = fd_schedule_create(&g->file.schedule, &g->schedule, err);
     if (!status) status = fd_sampler_create(&g->spec.sampler, g->schedule, &g->sampler, err);
@@ -78,10 +85,13 @@ fd_status fd_generator_create(const fd_run *run, const char *model_path, const f
     g->spec = *spec;
     g->seed = seed;
     fd_status status = fd_model_file_read(model_path, &g->file, err);
+    if (!status) status = fd_check_configured_model(run, model_path, &g->file.model, err);
     if (!status) {
         status = fd_setting_create(&g->file.model, run->config->target, &g->setting, err);
         if (status) fd_error_prefix(err, "%s", model_path);
     }
+    /* As many steps as the configured schedule has means all: those of the network's own. */
+    if (!status && g->spec.sampler.steps == run->config->diffusion.steps) g->spec.sampler.steps = g->file.schedule.steps;
     if (!status) status = prepare(g, model_path, err);
     if (status) {
         fd_generator_free(g);
@@ -103,6 +113,7 @@ void fd_generator_free(fd_generator *g) {
 }
 
 const fd_setting *fd_generator_setting(const fd_generator *g) { return &g->setting; }
+const fd_generate_spec *fd_generator_spec(const fd_generator *g) { return &g->spec; }
 const fd_model_file *fd_generator_model_file(const fd_generator *g) { return &g->file; }
 
 size_t fd_generator_block(const fd_generator *g) {

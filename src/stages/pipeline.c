@@ -31,7 +31,6 @@ static fd_status settings_text(const fd_config *config, unsigned sections, char 
     fd_config_default(&relevant);
     relevant.seed = config->seed;
     relevant.model = config->model;
-    if (sections & S_TARGET) memcpy(relevant.target, config->target, sizeof relevant.target);
     if (sections & S_SIMULATE) relevant.simulate = config->simulate;
     if (sections & S_NETWORK) relevant.network = config->network, relevant.diffusion = config->diffusion;
     if (sections & S_TRAIN) relevant.train = config->train, relevant.train_use_ema = config->train_use_ema;
@@ -53,6 +52,7 @@ static fd_status signature(const chain *c, unsigned sections, const char *const 
     if (!status && (sections & S_TARGET)) {
         fd_target target;
         status = fd_target_load(c->run->config->target, &target, err);
+        if (!status) hash = fd_derive_seed(hash, target.name);
         for (int i = 0; !status && i < target.n_measurements; i++) {
             char line[256];
             const fd_measurement *m = &target.measurements[i];
@@ -70,40 +70,52 @@ static fd_status signature(const chain *c, unsigned sections, const char *const 
     return status;
 }
 
-static fd_status remember(chain *c, const char *name, const char *sign, fd_error *err) {
-    char path[PATH_SIZE];
-    json_object_set_new(c->signatures, name, json_string(sign));
+/* What stages.json says of an output: the signature it was made under and the id of its content. */
+static fd_status remember(chain *c, const char *name, const char *sign, const char *path, fd_error *err) {
+    char entry[40], id[17], list[PATH_SIZE];
+    fd_status status = fd_file_id(path, id, err);
+    if (status) return status;
+    snprintf(entry, sizeof entry, "%s %s", sign, id);
+    json_object_set_new(c->signatures, name, json_string(entry));
     char *text = json_dumps(c->signatures, JSON_INDENT(2) | JSON_SORT_KEYS);
     if (!text) return fd_fail(err, FD_ERR_MEMORY, "out of memory");
-    in_folder(c, "stages.json", path);
-    fd_status status = fd_write_text(path, text, strlen(text), err);
+    in_folder(c, "stages.json", list);
+    status = fd_write_text(list, text, strlen(text), err);
     free(text);
     return status;
+}
+
+/* Why an existing output cannot stand, or NULL when it is up to date. */
+static const char *stale(const chain *c, const char *name, const char *sign, const char *path) {
+    char id[17];
+    const char *entry = json_string_value(json_object_get(c->signatures, name));
+    if (!entry || strlen(entry) != 33 || strncmp(entry, sign, 16) != 0) return "made with other settings or inputs";
+    if (fd_file_id(path, id, NULL) || strcmp(entry + 17, id) != 0) return "changed or damaged since it was made";
+    return NULL;
 }
 
 /* One link: does nothing when the output is up to date, else makes it. inputs: names in the run folder. */
 static fd_status link_stage(chain *c, const char *output, unsigned sections, const char *in1, const char *in2,
                             stage_function make, fd_error *err) {
     char paths[MAX_PARTS][PATH_SIZE], out[PATH_SIZE], sign[17];
-    const char *inputs[MAX_PARTS] = {NULL}, *const names[] = {in1, in2};
+    const char *inputs[MAX_PARTS] = {NULL}, *const names[] = {in1, in2}, *reason = NULL;
     int n = 0;
     for (int i = 0; i < 2; i++)
         if (names[i]) in_folder(c, names[i], paths[n]), inputs[n] = paths[n], n++;
     in_folder(c, output, out);
     fd_status status = signature(c, sections, inputs, sign, err);
     if (status) return status;
-    const char *old = json_string_value(json_object_get(c->signatures, output));
-    bool exists = access(out, F_OK) == 0;
-    if (exists && old && strcmp(old, sign) == 0) {
-        c->kept++;
-        fd_say(c->run, "run: %s is up to date", out);
-        return FD_OK;
+    if (access(out, F_OK) == 0) {
+        if (!(reason = stale(c, output, sign, out))) {
+            c->kept++;
+            fd_say(c->run, "run: %s is up to date", out);
+            return FD_OK;
+        }
+        if (!c->run->force)
+            return fd_fail(err, FD_ERR_FILE, "%s: %s; give --force to make it again, or another -o", out, reason);
     }
-    if (exists && !c->run->force)
-        return fd_fail(err, FD_ERR_FILE,
-                       "%s: made with other settings or inputs; give --force to make it again, or another -o", out);
     status = make(c, inputs, out, err);
-    if (!status) status = remember(c, output, sign, err);
+    if (!status) status = remember(c, output, sign, out, err);
     c->made += !status;
     return status;
 }
@@ -145,10 +157,8 @@ static fd_status enter(const chain *c, const char *file, const char *set, int *n
     return FD_OK;
 }
 
-enum { MAX_ROUNDS = 20 };
-
 static fd_status write_ledger(const chain *c, fd_error *err) {
-    fd_ledger_entry entries[MAX_ROUNDS + 3];
+    fd_ledger_entry entries[FD_MAX_ROUNDS + 3];
     char path[PATH_SIZE], file[32], set[64];
     int n = 0;
     fd_status status = enter(c, "pairs.h5", "prior draws", &n, entries, err);
@@ -204,10 +214,13 @@ static fd_status results(const chain *c, fd_error *err) {
     in_folder(c, "samples.h5", samples);
     in_folder(c, "analysis", analysis);
     fd_status status = write_ledger(c, err);
-    if (!status) status = fd_stage_analyse(&replacing, samples, analysis, err);
+    if (status) return status;
+    status = fd_stage_analyse(&replacing, samples, analysis, err);
+    bool nothing = status == FD_ERR_EMPTY; /* no point to draw is a result too: the ledger and the report say it */
     if (!status) status = fd_stage_plot(&replacing, analysis, c->folder, err);
-    if (!status) status = fd_stage_report(&replacing, c->folder, err);
-    return status;
+    if (status && !nothing) return status;
+    fd_status told = fd_stage_report(&replacing, c->folder, nothing ? NULL : err);
+    return nothing ? status : told;
 }
 
 static fd_status open_folder(chain *c, fd_error *err) {
@@ -226,8 +239,6 @@ static fd_status open_folder(chain *c, fd_error *err) {
 fd_status fd_pipeline(const fd_run *run, const char *folder, fd_error *err) {
     chain c = {.run = run, .folder = folder};
     if (strlen(folder) > PATH_SIZE - 64) return fd_fail(err, FD_ERR_USAGE, "%s: path too long", folder);
-    if (run->config->tune_rounds > MAX_ROUNDS)
-        return fd_fail(err, FD_ERR_CONFIG, "tune.rounds: %d is more than %d", run->config->tune_rounds, MAX_ROUNDS);
     fd_status status = open_folder(&c, err);
     if (!status) status = generate(&c, err);
     if (!status) status = write_config(&c, err);

@@ -41,13 +41,13 @@ static fd_status walk_open(const fd_run *run, const char *verb, const char *mode
     if (!status && !(w->keep = malloc(capacity * sizeof *w->keep)))
         status = fd_fail(err, FD_ERR_MEMORY, "out of memory");
     if (!status)
-        status = fd_stage_provenance(run, verb, parent_paths, w->parents, sizeof w->parents, &w->config_text,
+        status = fd_stage_provenance(run, verb, &fd_generator_model_file(w->generator)->model, parent_paths, w->parents, sizeof w->parents, &w->config_text,
                                      &provenance, err);
     if (!status) status = fd_samples_create(out, run->force, setting->model, &provenance, &w->writer, err);
     w->info.model = fd_generator_model_file(w->generator)->model;
     w->info.seed = run->config->seed;
     snprintf(w->info.target, sizeof w->info.target, "%s", setting->target.name);
-    fd_generate_note(spec, w->info.note, sizeof w->info.note);
+    fd_generate_note(fd_generator_spec(w->generator), w->info.note, sizeof w->info.note);
     return status;
 }
 

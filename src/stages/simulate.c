@@ -63,7 +63,7 @@ fd_status fd_stage_simulate(const fd_run *run, const char *out, fd_error *err) {
     }
     if (!status) status = fd_block_create(setting.model, SIMULATE_BLOCK, &block, err);
     if (!status)
-        status = fd_stage_provenance(run, "simulate", no_parents, parents, sizeof parents, &config_text, &provenance, err);
+        status = fd_stage_provenance(run, "simulate", NULL, no_parents, parents, sizeof parents, &config_text, &provenance, err);
     if (!status) status = fd_samples_create(out, run->force, setting.model, &provenance, &writer, err);
     if (!status)
         status = stretch(&ticker, &setting, seed, FD_STREAM_PRIOR, config->simulate.pairs, &block, writer, &info.tally, err);

@@ -114,9 +114,7 @@ static fd_status fresh_network(const fd_config *config, const pairs *p, fd_model
 
 static fd_status same_model(const char *start, const char *data, const fd_model_options *a, const fd_model_options *b,
                             fd_error *err) {
-    if (strcmp(a->kind, b->kind) == 0 && a->ordering == b->ordering && a->scale == b->scale && a->phases == b->phases &&
-        a->real_majorana == b->real_majorana && a->vev_GeV == b->vev_GeV)
-        return FD_OK;
+    if (fd_same_model(a, b) && a->ordering == b->ordering) return FD_OK;
     return fd_fail(err, FD_ERR_MISMATCH,
                    "%s and %s: made with different models (ordering, scale window, phases, vev or Majorana masses); "
                    "select the pairs with this network", start, data);
@@ -168,13 +166,14 @@ static fd_status fit(fd_ticker *ticker, const fd_train_spec *spec, fd_trainer *t
 }
 
 static fd_status run_trainer(const fd_run *run, fd_ticker *ticker, const fd_train_spec *spec, const char *purpose,
-                             const pairs *p, fd_model_file *file, fd_error *err) {
+                             const char *data, const pairs *p, fd_model_file *file, fd_error *err) {
     fd_schedule *schedule = NULL;
     fd_trainer *trainer = NULL;
     fd_status status = fd_schedule_create(&file->schedule, &schedule, err);
     if (!status)
         status = fd_trainer_create(file->network, schedule, spec, (size_t)p->info.n, (size_t)p->info.n_train, p->theta,
                                    p->labels, fd_derive_seed(run->config->seed, purpose), &trainer, err);
+    if (status) fd_error_prefix(err, "%s", data);
     if (!status) status = fit(ticker, spec, trainer, file, err);
     if (!status && !file->ema && !(file->ema = malloc(file->network->n_weights * sizeof(float))))
         status = fd_fail(err, FD_ERR_MEMORY, "out of memory");
@@ -201,11 +200,13 @@ fd_status fd_stage_train(const fd_run *run, const char *data, const char *start,
     fd_status status = fd_check_output(out, run->force, err);
     if (!status) status = fd_check_not_input(out, parent_paths, err);
     if (!status) status = read_pairs(data, &p, err);
+    if (!status) status = fd_check_configured_model(run, data, &p.info.model, err);
     if (!status)
         status = start ? starting_network(start, data, &p, &file, err) : fresh_network(config, &p, &file, err);
     /* The parents are named before the long work: what can fail should fail early. */
     if (!status)
-        status = fd_stage_provenance(run, ticker.stage, parent_paths, parents, sizeof parents, &config_text, &provenance, err);
+        status = fd_stage_provenance(run, ticker.stage, &p.info.model, parent_paths, parents, sizeof parents,
+                                     &config_text, &provenance, err);
     if (!status) {
         file.use_ema = config->train_use_ema;
         normalise(&file.params, (size_t)p.info.n, p.theta);
@@ -213,7 +214,7 @@ fd_status fd_stage_train(const fd_run *run, const char *data, const char *start,
         /* The order of batches must differ from that of the pre-network, and from round to round. */
         char purpose[48];
         snprintf(purpose, sizeof purpose, "train after %ld", file.updates);
-        status = run_trainer(run, &ticker, spec, purpose, &p, &file, err);
+        status = run_trainer(run, &ticker, spec, purpose, data, &p, &file, err);
     }
     if (!status) {
         file.updates += spec->updates;
