@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "stages/analyse.h"
 #include "stages/common.h"
@@ -172,40 +173,67 @@ static const struct {
 };
 enum { FIGURES = sizeof figures / sizeof *figures };
 
-static fd_status draw_all(const fd_plot *plot, const char *run_folder, fd_error *err) {
-    fd_ticker ticker = {.run = plot->run, .stage = "plot"};
+static bool able(const fd_plot *plot, int figure) {
+    for (int j = 0; figures[figure].needs[j]; j++)
+        if (fd_table_column(&plot->solutions, figures[figure].needs[j]) < 0) return false;
+    return true;
+}
+
+static fd_status draw_all(fd_plot *plot, const char *run_folder, fd_error *err) {
     fd_status status = FD_OK;
-    for (int i = 0; i < FIGURES && !status; i++) {
-        bool able = true;
-        for (int j = 0; figures[i].needs[j]; j++)
-            able = able && fd_table_column(&plot->solutions, figures[i].needs[j]) >= 0;
-        if (!able) {
-            fd_say(plot->run, "plot: %s left out, the model has not its observables", figures[i].name);
-            continue;
-        }
-        if ((status = figures[i].draw(plot, err))) fd_error_prefix(err, "%s", figures[i].name);
-        if (!status) status = fd_tick(&ticker, (uint64_t)i + 1, FIGURES + 1, NULL, figures[i].name, err);
+    for (int i = 0; i <= FIGURES && !status; i++) {
+        const char *name = i < FIGURES ? figures[i].name : "loss";
+        plot->done = (uint64_t)i;
+        if ((status = fd_tick(plot->ticker, plot->done, plot->total, NULL, name, err))) break;
+        if (i < FIGURES && !able(plot, i))
+            fd_say(plot->run, "plot: %s left out, the model has not its observables", name);
+        else if ((status = i < FIGURES ? figures[i].draw(plot, err) : fd_plot_loss(plot, run_folder, err)) &&
+                 status != FD_ERR_STOPPED)
+            fd_error_prefix(err, "%s", name);
     }
-    if (!status && (status = fd_plot_loss(plot, run_folder, err))) fd_error_prefix(err, "loss");
-    if (!status) status = fd_tick(&ticker, FIGURES + 1, FIGURES + 1, NULL, "loss", err);
     return status;
 }
 
+/* Figures this model has not, and curves of rounds that are not configured: left over from an earlier set. */
+static void remove_stale(const fd_plot *plot, const char *run_folder, const char *figures_folder) {
+    static const char *const types[] = {"gp", "png", "pdf", "csv"};
+    char file[64], *path;
+    for (int i = 0; i < FIGURES; i++)
+        for (size_t t = 0; t < sizeof types / sizeof *types && !able(plot, i); t++) {
+            snprintf(file, sizeof file, "%s.%s", figures[i].name, types[t]);
+            if ((path = fd_path(figures_folder, file))) unlink(path);
+            free(path);
+        }
+    for (int round = fd_folder_rounds(run_folder) + 1; round <= FD_MAX_ROUNDS; round++) {
+        snprintf(file, sizeof file, "loss-tuned-%d.csv", round);
+        if ((path = fd_path(figures_folder, file))) unlink(path);
+        free(path);
+    }
+}
+
 fd_status fd_stage_plot(const fd_run *run, const char *analysis_folder, const char *folder, fd_error *err) {
-    fd_plot plot = {.run = run};
-    char *figures_folder = fd_path(folder, "figures"), *first = fd_path(folder, "figures/fig2.gp");
-    fd_status status = figures_folder && first ? FD_OK : fd_fail(err, FD_ERR_MEMORY, "out of memory");
+    fd_ticker ticker = {.run = run, .stage = "plot"};
+    fd_plot plot = {.run = run, .ticker = &ticker, .total = FIGURES + 1};
+    fd_plot_folder out = {.lock = -1};
+    const char *names[FIGURES + 2] = {[FIGURES] = "loss"};
+    for (int i = 0; i < FIGURES; i++) names[i] = figures[i].name;
+    char *figures_folder = fd_path(folder, "figures");
+    fd_status status = figures_folder ? FD_OK : fd_fail(err, FD_ERR_MEMORY, "out of memory");
     if (!status) status = load(&plot, analysis_folder, err);
-    if (!status) status = fd_make_folder(figures_folder, err);
-    if (!status) status = fd_check_output(first, run->force, err); /* it may have been restyled by hand */
+    if (!status) status = fd_plot_folder_begin(figures_folder, names, run->force, &out, err);
     if (!status) status = fd_plot_points(&plot, run->config ? run->config->seed : 0, err);
-    plot.folder = figures_folder;
+    plot.folder = out.part;
     if (!status) status = draw_all(&plot, folder, err);
-    if (!status) fd_say(run, "plot: figures are in %s", figures_folder);
+    if (!status) status = fd_plot_folder_commit(&out, err);
+    fd_plot_folder_abort(&out);
+    if (!status) {
+        remove_stale(&plot, folder, figures_folder);
+        fd_tick(&ticker, plot.total, plot.total, NULL, "", NULL); /* all is kept: whether to stop is the next one's */
+        fd_say(run, "plot: figures are in %s", figures_folder);
+    }
     fd_table_free(&plot.solutions);
     fd_table_free(&plot.nearest);
     fd_table_free(&plot.points);
     free(figures_folder);
-    free(first);
     return status;
 }

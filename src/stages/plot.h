@@ -6,6 +6,7 @@
 #include <stdbool.h>
 
 #include "flavordiff/stages.h"
+#include "stages/common.h"
 #include "stages/regions.h"
 #include "stages/table.h"
 #include "stages/text.h"
@@ -19,7 +20,9 @@ enum { FD_POINT_NEAREST = 0, FD_POINT_OUTSIDE = 1, FD_POINT_INSIDE = 2, FD_POINT
 /* What every figure draws from. */
 typedef struct fd_plot {
     const fd_run *run;
-    const char *folder;             /* where figures go */
+    const char *folder;             /* where figures are drawn */
+    fd_ticker *ticker;              /* NULL: no progress */
+    uint64_t done, total;           /* figures */
     fd_table solutions, nearest;    /* as analysed; nearest has no rows when there are enough solutions */
     fd_table points;                /* both, in plot units, best chi2 last, thinned */
     size_t drawn[FD_POINT_CLASSES]; /* points by class */
@@ -35,6 +38,24 @@ fd_status fd_plot_points(fd_plot *plot, uint64_t seed, fd_error *err);
 bool fd_plot_range(const fd_plot *plot, const char *column, double *lo, double *hi);
 /* NAME.csv with the given columns of the points. */
 fd_status fd_plot_csv(const fd_plot *plot, const char *name, size_t n, const char *const *columns, fd_error *err);
+
+/* ---- the folder (plot_folder.c) --------------------------------------------------------------------------- */
+
+/* A set of figures being drawn: FOLDER/drawing.part, whose files get their place in FOLDER when all are whole. */
+typedef struct fd_plot_folder {
+    char *final, *part;
+    int lock;  /* descriptor that keeps other processes off `part`; -1: none */
+    bool made; /* `final` was not there before */
+} fd_plot_folder;
+
+/* Makes the folder, and in it the locked and empty part. Without force FD_ERR_FILE when one of the scripts NAME.gp
+ * (a NULL-terminated list) is there: it may have been restyled by hand. On failure nothing is left. */
+fd_status fd_plot_folder_begin(const char *path, const char *const *names, bool force, fd_plot_folder *folder,
+                               fd_error *err);
+/* Moves the files to their place, scripts last, and frees *folder. Whatever fails, the part is removed. */
+fd_status fd_plot_folder_commit(fd_plot_folder *folder, fd_error *err);
+/* Removes the part, and the folder when it was made for it, and frees *folder; an empty one is fine. */
+void fd_plot_folder_abort(fd_plot_folder *folder);
 
 /* ---- script text (plot_script.c) -------------------------------------------------------------------------- */
 
@@ -79,7 +100,8 @@ void fd_limit_lines(fd_text *script, const fd_plot *plot, const char *observable
 void fd_limit_notes(fd_text *script, const fd_text *notes);
 /* Distance between tics: 1, 2 or 5 times a power of ten, at most `most` of them in `width`. */
 double fd_tic_step(double width, int most);
-/* Writes NAME.gp and runs gnuplot on it in the figures folder. FD_ERR_TOOL when gnuplot is missing or fails. */
+/* Writes NAME.gp and runs gnuplot on it in the figures folder (plot_gnuplot.c). FD_ERR_TOOL when gnuplot is missing,
+ * fails, is killed or leaves half a figure; FD_ERR_STOPPED when the caller asks to stop or the signal reached gnuplot. */
 fd_status fd_script_draw(const fd_plot *plot, const char *name, const fd_text *script, fd_error *err);
 
 /* ---- figures ---------------------------------------------------------------------------------------------- */

@@ -1,21 +1,11 @@
-/* Pieces of gnuplot scripts, and running one. No shell is involved, and nothing of the user's text (limit names,
- * titles) can become a command: it only ever stands inside single quotes. */
-#define _GNU_SOURCE
-#include <errno.h>
-#include <fcntl.h>
+/* Pieces of gnuplot scripts. Nothing of the user's text (limit names, titles) can become a command: it only ever stands
+ * inside single quotes. */
 #include <math.h>
-#include <spawn.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 #include "stages/analyse.h"
 #include "stages/plot.h"
-
-extern char **environ;
 
 void fd_script_quote(fd_text *script, const char *string) {
     fd_text_add(script, "'");
@@ -120,102 +110,4 @@ double fd_tic_step(double width, int most) {
     for (int i = 0; i < 3; i++)
         if (width / (steps[i] * power) <= most) return steps[i] * power;
     return 10 * power;
-}
-
-/* ---- running gnuplot -------------------------------------------------------------------------------------- */
-
-/* Reads all of fd; keeps the beginning. */
-static void drain(int fd, char *kept, size_t size) {
-    size_t used = 0;
-    char buffer[1024];
-    for (;;) {
-        ssize_t n = read(fd, buffer, sizeof buffer);
-        if (n < 0 && errno == EINTR) continue;
-        if (n <= 0) break;
-        size_t take = (size_t)n < size - 1 - used ? (size_t)n : size - 1 - used;
-        memcpy(kept + used, buffer, take);
-        used += take;
-    }
-    kept[used] = '\0';
-}
-
-/* gnuplot echoes the statement before it says what is wrong with it: prefer the line that starts with the file name. */
-static void complaint(const char *noise, char *line, size_t size) {
-    const char *best = NULL;
-    for (const char *at = noise; *at; at += strcspn(at, "\n"), at += *at == '\n') {
-        if (*at == '\n' || *at == '\0') continue;
-        if (!best || *at == '"') best = at;
-        if (*at == '"') break;
-    }
-    snprintf(line, size, "%.*s", best ? (int)strcspn(best, "\n") : 0, best ? best : "");
-}
-
-static int start(const char *folder, const char *script, int noise, pid_t *pid) {
-    char program[] = "gnuplot", plain[] = "-d", file[64];
-    snprintf(file, sizeof file, "%s", script);
-    char *const arguments[] = {program, plain, file, NULL};
-    posix_spawn_file_actions_t actions;
-    int error = posix_spawn_file_actions_init(&actions);
-    if (error) return error;
-    error = posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0);
-    if (!error) error = posix_spawn_file_actions_addopen(&actions, 1, "/dev/null", O_WRONLY, 0);
-    if (!error) error = posix_spawn_file_actions_adddup2(&actions, noise, 2);
-    if (!error) error = posix_spawn_file_actions_addchdir_np(&actions, folder);
-    if (!error) error = posix_spawnp(pid, program, &actions, NULL, arguments, environ);
-    posix_spawn_file_actions_destroy(&actions);
-    return error;
-}
-
-static fd_status run_gnuplot(const char *folder, const char *script, fd_error *err) {
-    int ends[2], state = 0;
-    char noise[4096], line[300];
-    pid_t pid;
-    if (pipe2(ends, O_CLOEXEC)) return fd_fail(err, FD_ERR_TOOL, "gnuplot: %s", strerror(errno));
-    int error = start(folder, script, ends[1], &pid);
-    close(ends[1]);
-    if (error) {
-        close(ends[0]);
-        if (error == ENOENT)
-            return fd_fail(
-                err, FD_ERR_TOOL,
-                "gnuplot is not installed: install it (Debian, Ubuntu: apt install gnuplot-nox) and run plot again");
-        return fd_fail(err, FD_ERR_TOOL, "gnuplot: cannot be started: %s", strerror(error));
-    }
-    drain(ends[0], noise, sizeof noise);
-    close(ends[0]);
-    while (waitpid(pid, &state, 0) < 0 && errno == EINTR) continue;
-    if (WIFEXITED(state) && WEXITSTATUS(state) == 0) return FD_OK;
-    if (WIFEXITED(state) && WEXITSTATUS(state) == 127)
-        return fd_fail(
-            err, FD_ERR_TOOL,
-            "gnuplot is not installed: install it (Debian, Ubuntu: apt install gnuplot-nox) and run plot again");
-    complaint(noise, line, sizeof line);
-    return fd_fail(err, FD_ERR_TOOL, "gnuplot failed on %s/%s (version 5.4 or newer with cairo is needed): %s", folder,
-                   script, line[0] ? line : "it gave no reason");
-}
-
-static fd_status check_output(const fd_plot *plot, const char *name, const char *type, fd_error *err) {
-    struct stat info;
-    char file[64];
-    snprintf(file, sizeof file, "%s.%s", name, type);
-    char *path = fd_path(plot->folder, file);
-    if (!path) return fd_fail(err, FD_ERR_MEMORY, "out of memory");
-    fd_status status = FD_OK;
-    if (stat(path, &info) || info.st_size == 0)
-        status = fd_fail(err, FD_ERR_TOOL, "%s: gnuplot wrote nothing; is the disk full?", path);
-    free(path);
-    return status;
-}
-
-fd_status fd_script_draw(const fd_plot *plot, const char *name, const fd_text *script, fd_error *err) {
-    char file[64];
-    snprintf(file, sizeof file, "%s.gp", name);
-    char *path = fd_path(plot->folder, file);
-    if (!path) return fd_fail(err, FD_ERR_MEMORY, "out of memory");
-    fd_status status = fd_text_write(script, path, err);
-    if (!status) status = run_gnuplot(plot->folder, file, err);
-    if (!status) status = check_output(plot, name, "png", err);
-    if (!status) status = check_output(plot, name, "pdf", err);
-    free(path);
-    return status;
 }
