@@ -19,7 +19,7 @@ typedef struct reporter {
     double begin, stage_begin, last_line, max_time;
     uint64_t stage_first, last_done;
     char stage[32], detail[16];
-    bool quiet, terminal, bar_shown;
+    bool quiet, terminal, bar_shown, timed_out;
 } reporter;
 
 static double now(void) {
@@ -77,7 +77,8 @@ static int on_progress(void *user, const char *stage, uint64_t done, uint64_t to
         r->last_line = t;
         show(r, stage, done, total, tally, detail);
     }
-    return asked_to_stop || (r->max_time > 0 && t - r->begin > r->max_time);
+    r->timed_out = r->max_time > 0 && t - r->begin > r->max_time;
+    return asked_to_stop || r->timed_out;
 }
 
 static void on_message(void *user, const char *line) {
@@ -147,6 +148,6 @@ fd_status cli_run_stage(cli *c, const char *config_path, cli_stage stage, fd_err
     clear_bar(&r);
     if (status == FD_ERR_STOPPED)
         fd_error_prefix(err, "%s; to go on, give the same command again",
-                        asked_to_stop ? "stopped by a signal" : "--max-time reached");
+                        asked_to_stop ? "stopped by a signal" : r.timed_out ? "--max-time reached" : "stopped");
     return status;
 }
