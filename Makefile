@@ -21,7 +21,8 @@ setup:
 	@sh scripts/setup.sh
 
 reproduce: setup
-	@$(MAKE) --no-print-directory all
+	@$(MAKE) --no-print-directory $(BUILD)/CMakeCache.txt
+	@cmake --build $(BUILD) --parallel $(JOBS) --target flavordiff
 	@$(BUILD)/flavordiff run recipes/quick.yaml -o runs/quick
 
 check: setup
