@@ -11,7 +11,7 @@ static const char style[] =
     ":root{color-scheme:light}"
     "body{font:16px/1.55 system-ui,-apple-system,'Segoe UI',Roboto,'Noto "
     "Sans',sans-serif;color:#1c1c1c;background:#fff;"
-    "margin:0 auto;padding:1.2rem;max-width:62rem}"
+    "margin:0 auto;padding:1.2rem;max-width:72rem}"
     "h1{font-size:1.7rem;margin:.2rem 0}h2{font-size:1.25rem;margin:2.2rem 0 .6rem;border-bottom:1px solid "
     "#ccc;padding-bottom:.2rem}"
     "p{margin:.5rem 0;max-width:48rem}.sub{color:#555;margin-top:0}"
