@@ -149,8 +149,7 @@ static void half_files(void **state) {
         "if [ $name = fig3 ]; then exit 0; fi",
         "if [ $name = fig3 ]; then echo 'a picture of which the end is missing' >fig3.png; exit 0; fi",
         "if [ $name = fig3 ]; then printf 'a picture, IEND\\256B`\\202' >fig3.png; : >fig3.pdf; exit 0; fi",
-        "if [ $name = fig3 ]; then printf 'a picture, IEND\\256B`\\202' >fig3.png; echo %%EOF and more >fig3.pdf; "
-        "exit; fi",
+        "if [ $name = fig3 ]; then printf 'a picture, IEND\\256B`\\202' >fig3.png; echo %%EOF+ >fig3.pdf; exit; fi",
     };
     fd_error err;
     (void)state;
