@@ -191,7 +191,7 @@ void fd_h5_put_texts(fd_h5 *h, hid_t group, const char *name, int n, const char 
     size_t size = 1;
     for (int i = 0; i < n; i++)
         if (strlen(texts[i]) + 1 > size) size = strlen(texts[i]) + 1;
-    char *column = calloc((size_t)n, size);
+    char *column = calloc(n > 0 ? (size_t)n : 1, size);
     if (!column) {
         fd_h5_fail(h, FD_ERR_MEMORY, "out of memory");
         return;
