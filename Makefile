@@ -2,6 +2,7 @@
 #   make reproduce   install what is missing, build, run recipes/quick.yaml into runs/quick
 #   make check       the same set-up, then every test, once for each instruction set this machine has
 # And: make (build/flavordiff), make bench, make docs, make clean.
+MAKEFLAGS += --no-print-directory
 BUILD ?= build
 CMAKE_FLAGS ?=
 JOBS ?= $(shell nproc 2>/dev/null || echo 2)
@@ -21,13 +22,13 @@ setup:
 	@sh scripts/setup.sh
 
 reproduce: setup
-	@$(MAKE) --no-print-directory $(BUILD)/CMakeCache.txt
+	@$(MAKE) $(BUILD)/CMakeCache.txt
 	@cmake --build $(BUILD) --parallel $(JOBS) --target flavordiff
 	@$(BUILD)/flavordiff run recipes/quick.yaml -o runs/quick
 
 check: setup
-	@$(MAKE) --no-print-directory all
-	@$(MAKE) --no-print-directory test
+	@$(MAKE) all
+	@$(MAKE) test
 
 # The kernels, the network and the samplers once for every instruction set below this machine's own.
 test:

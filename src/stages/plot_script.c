@@ -75,15 +75,33 @@ void fd_script_title(fd_text *script, const fd_plot *plot, const char *title, bo
     fd_text_free(&line);
 }
 
+/* Numbers on a colour bar of less than two decades, where powers of ten alone may leave it bare. */
+static void tics_1_2_5(fd_text *script, double lo, double hi) {
+    static const double steps[] = {1, 2, 5};
+    const char *comma = "";
+    fd_text_add(script, "set cbtics (");
+    for (double decade = pow(10, floor(log10(lo))); decade <= hi; decade *= 10)
+        for (int i = 0; i < 3; i++) {
+            double at = steps[i] * decade;
+            if (at < lo || at > hi) continue;
+            fd_text_addf(script, "%s%g", comma, at);
+            comma = ", ";
+        }
+    fd_text_add(script, ")\n");
+}
+
 void fd_script_colours(fd_text *script, const fd_plot *plot) {
     double lo, hi;
     bool any = fd_plot_range(plot, "chi2", &lo, &hi), log_scale = any && plot->drawn[FD_POINT_NEAREST];
-    fd_text_addf(script, "set cblabel 'χ^2 of the five observables' offset %s\n", log_scale ? "0.4" : "1.2");
+    bool powers_of_ten = log_scale && hi > 50 * fmax(lo, hi * 1e-4); /* narrower numbers than 100, 200, 500 */
+    fd_text_addf(script, "set cblabel 'χ^2 of the five observables' offset %s\n",
+                 log_scale && powers_of_ten ? "0.4" : "1.4");
     if (log_scale) {
         lo = fmax(lo, hi * 1e-4);
-        if (lo > hi / 2) lo = hi / 2;
+        if (lo > hi / 4) lo = hi / 4;
         fd_text_addf(script, "set logscale cb\nset cbrange [%.3g:%.3g]\nset format cb '%s'\n", lo, hi,
-                     hi > 20 * lo ? "10^{%T}" : "%g");
+                     hi > 50 * lo ? "10^{%T}" : "%g");
+        if (hi <= 50 * lo) tics_1_2_5(script, lo, hi);
     } else {
         fd_text_addf(script, "set cbrange [0:%.3g]\n", any ? fmax(1, ceil(hi)) : 1);
     }
