@@ -43,6 +43,8 @@ expect 0 'usage: flavordiff sample' fd help sample
 expect 0 'usage: flavordiff train' fd train --help
 expect 0 'flavordiff [0-9.]+ \(revision' fd --version
 expect 0 '^## evaluate' fd help --markdown
+fd help --markdown >verbs.md
+same verbs.md "$source/docs/verbs.md" # make docs
 expect 2 "no verb 'smaple'" fd smaple
 expect 2 'no option --colour' fd sample --colour x.h5
 expect 2 'expected PAIRS.h5' fd train -o x.h5

@@ -50,6 +50,13 @@ static void ok(fd_status status, const fd_error *err) {
     if (status) fail_msg("%s", err->message);
 }
 
+/* pairs.h5, and net.h5 trained on them. */
+static void pairs_and_network(const fd_run *run) {
+    fd_error err;
+    ok(fd_stage_simulate(run, at("pairs.h5"), &err), &err);
+    ok(fd_stage_train(run, at("pairs.h5"), NULL, at("net.h5"), &err), &err);
+}
+
 typedef struct rows {
     fd_sample_info info;
     float *theta;
@@ -171,8 +178,7 @@ static void selection_counts(void **state) {
     fd_error err;
     fd_config c = small("paper-table1-no");
     fd_run run = run_of(&c);
-    ok(fd_stage_simulate(&run, at("pairs.h5"), &err), &err);
-    ok(fd_stage_train(&run, at("pairs.h5"), NULL, at("net.h5"), &err), &err);
+    pairs_and_network(&run);
     ok(fd_stage_select(&run, at("net.h5"), at("selected.h5"), &err), &err);
     rows r = load(at("selected.h5"));
     assert_int_equal(r.info.n, 150);
@@ -206,8 +212,7 @@ static void keep_counts_everything(void **state) {
     fd_error err;
     fd_config c = small("paper-table1-no");
     fd_run run = run_of(&c);
-    ok(fd_stage_simulate(&run, at("pairs.h5"), &err), &err);
-    ok(fd_stage_train(&run, at("pairs.h5"), NULL, at("net.h5"), &err), &err);
+    pairs_and_network(&run);
     ok(fd_stage_sample(&run, &c.sample, at("net.h5"), at("all.h5"), &err), &err);
     fd_sample_spec few = c.sample;
     rows all = load(at("all.h5"));
@@ -238,8 +243,7 @@ static void label_choices(void **state) {
     fd_error err;
     fd_config c = small("paper-table1-no");
     fd_run run = run_of(&c);
-    ok(fd_stage_simulate(&run, at("pairs.h5"), &err), &err);
-    ok(fd_stage_train(&run, at("pairs.h5"), NULL, at("net.h5"), &err), &err);
+    pairs_and_network(&run);
     c.sample.generate.label = FD_LABEL_WINDOW;
     ok(fd_stage_sample(&run, &c.sample, at("net.h5"), at("window.h5"), &err), &err);
     c.sample.generate.label = FD_LABEL_CENTRAL;
@@ -273,8 +277,7 @@ static void refusals(void **state) {
     fd_error err;
     fd_config c = small("paper-table1-no");
     fd_run run = run_of(&c);
-    ok(fd_stage_simulate(&run, at("pairs.h5"), &err), &err);
-    ok(fd_stage_train(&run, at("pairs.h5"), NULL, at("net.h5"), &err), &err);
+    pairs_and_network(&run);
     run.force = false;
     assert_int_equal(fd_stage_train(&run, at("pairs.h5"), NULL, at("net.h5"), &err), FD_ERR_FILE);
     assert_non_null(strstr(err.message, "--force"));
