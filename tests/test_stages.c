@@ -266,6 +266,57 @@ static void label_choices(void **state) {
     assert_int_not_equal(access(at("x.h5"), F_OK), 0);
 }
 
+/* Sample i of a window set is the sample its own window label gives: every sample has its own. */
+static void window_labels_belong_to_samples(void **state) {
+    (void)state;
+    fd_error err;
+    fd_config c = small("paper-table1-no");
+    fd_run run = run_of(&c);
+    pairs_and_network(&run);
+    c.sample.generate.label = FD_LABEL_WINDOW;
+    ok(fd_stage_sample(&run, &c.sample, at("net.h5"), at("window.h5"), &err), &err);
+    rows w = load(at("window.h5"));
+    fd_setting setting;
+    ok(fd_setting_create(&w.info.model, c.target, &setting, &err), &err);
+    c.sample.generate.label = FD_LABEL_VALUES;
+    c.sample.generate.n_label_values = setting.model->n_labels;
+    const size_t chosen[] = {0, 1, 500};
+    for (int k = 0; k < 3; k++) {
+        fd_rng rng;
+        fd_rng_start(&rng, fd_derive_seed(c.seed, "sample"), FD_STREAM_LABEL, chosen[k], 0);
+        fd_judge_window_label(setting.judge, &rng, c.sample.generate.label_values);
+        ok(fd_stage_sample(&run, &c.sample, at("net.h5"), at("values.h5"), &err), &err);
+        rows v = load(at("values.h5"));
+        for (size_t j = 0; j < w.n_params; j++) { /* the label's part is summed in another order: a few ulp a step */
+            double x = w.theta[chosen[k] * w.n_params + j], y = v.theta[chosen[k] * w.n_params + j];
+            assert_true(fabs(x - y) <= 1e-4 * (1 + fabs(y)));
+        }
+        drop(&v);
+    }
+    fd_setting_free(&setting);
+    drop(&w);
+}
+
+/* Every count of the ledger for every combination of flags. */
+static void tally_counts_flags(void **state) {
+    (void)state;
+    fd_tally t = {0};
+    for (int flags = 0; flags < 32; flags++) fd_tally_add(&t, (uint8_t)flags);
+    assert_int_equal(t.n, 32);
+    assert_int_equal(t.finite, 16);
+    assert_int_equal(t.in_prior, 16);
+    assert_int_equal(t.masses, 16);
+    assert_int_equal(t.angles, 16);
+    assert_int_equal(t.labels, 16);
+    assert_int_equal(t.five, 8);
+    assert_int_equal(t.labels_in_prior, 8);
+    assert_int_equal(t.five_in_prior, 4);
+    fd_tally one = {0}; /* and none of them for another's sake */
+    fd_tally_add(&one, FD_FINITE | FD_LABELS | FD_MASSES);
+    assert_int_equal(one.labels, 1);
+    assert_int_equal(one.labels_in_prior + one.five + one.five_in_prior + one.in_prior + one.angles, 0);
+}
+
 static int stop_at_once(void *user, const char *stage, uint64_t done, uint64_t total, const fd_tally *tally,
                         const char *detail) {
     (void)user, (void)stage, (void)done, (void)total, (void)tally, (void)detail;
@@ -323,6 +374,7 @@ int main(void) {
         cmocka_unit_test(threads_do_not_matter),   cmocka_unit_test(inverted_ordering_and_real_majorana),
         cmocka_unit_test(files_agree_with_the_model), cmocka_unit_test(selection_counts),
         cmocka_unit_test(keep_counts_everything),  cmocka_unit_test(label_choices),
+        cmocka_unit_test(window_labels_belong_to_samples), cmocka_unit_test(tally_counts_flags),
         cmocka_unit_test(refusals),
     };
     return cmocka_run_group_tests(tests, make_folder, remove_folder);
