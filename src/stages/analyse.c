@@ -3,6 +3,7 @@
  * Every row is judged again with the target set as it is now, and the rows picked by that are run through the model
  * with the Majorana phases of the factorisation and with the paper's, so that every number in the folder comes from one
  * place. When the target has been edited since the samples were made, it is said how many verdicts changed. */
+#include "io/file_safety.h"
 #include "stages/analyse.h"
 
 #include <math.h>
@@ -287,7 +288,7 @@ static fd_status write_folder(const fd_run *run, const char *samples, const char
     fd_status status = FD_OK;
     if (!observables || !csv || !near_csv || !h5 || !json) status = fd_fail(err, FD_ERR_MEMORY, "out of memory");
     if (!status) status = fd_make_folder(folder, err);
-    if (!status) status = fd_check_output(json, run->force, err);
+    if (!status) status = fd_part_allowed(json, run->force, err);
     if (!status) unlink(json); /* written last: a folder with a summary is whole */
     if (!status) status = write_nearest(v, near_csv, few, near, &near_table, observables, err);
     if (!status) status = table_create(model, &table, err);

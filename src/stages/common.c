@@ -6,10 +6,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <sys/stat.h>
-
-#include "io/file_safety.h"
+#include <time.h>
 
 double fd_seconds(void) {
     struct timespec now;
@@ -39,8 +37,6 @@ void fd_say(const fd_run *run, const char *format, ...) {
     va_end(args);
     run->message(run->user, line);
 }
-
-fd_status fd_check_output(const char *path, bool force, fd_error *err) { return fd_part_allowed(path, force, err); }
 
 fd_status fd_check_not_input(const char *path, const char *const *inputs, fd_error *err) {
     struct stat there, input;

@@ -20,8 +20,6 @@ fd_status fd_tick(fd_ticker *ticker, uint64_t done, uint64_t total, const fd_tal
                   fd_error *err);
 void fd_say(const fd_run *run, const char *format, ...) FD_PRINTF(2, 3);
 
-/* Says early what writing would say late: FD_ERR_FILE when path exists without force or its folder cannot be written. */
-fd_status fd_check_output(const char *path, bool force, fd_error *err);
 /* FD_ERR_USAGE when the output is one of the inputs (a NULL-terminated list): --force must not eat them. */
 fd_status fd_check_not_input(const char *path, const char *const *inputs, fd_error *err);
 

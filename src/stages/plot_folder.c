@@ -11,6 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "io/file_safety.h"
 #include "stages/analyse.h"
 #include "stages/plot.h"
 
@@ -79,7 +80,7 @@ static fd_status allowed(const fd_plot_folder *folder, const char *const *names,
         char file[64];
         snprintf(file, sizeof file, "%s.gp", *names);
         char *script = fd_path(folder->final, file);
-        status = script ? fd_check_output(script, force, err) : fd_fail(err, FD_ERR_MEMORY, "out of memory");
+        status = script ? fd_part_allowed(script, force, err) : fd_fail(err, FD_ERR_MEMORY, "out of memory");
         free(script);
     }
     return status;

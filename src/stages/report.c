@@ -1,4 +1,5 @@
 /* report: report.html of a run folder. Reads what is there; says what is not. */
+#include "io/file_safety.h"
 #include "stages/report.h"
 
 #include <stdio.h>
@@ -149,7 +150,7 @@ fd_status fd_stage_report(const fd_run *run, const char *run_folder, fd_error *e
     if (status) goto cleanup;
     r->run = run;
     r->folder = run_folder;
-    if ((status = fd_check_output(path, run->force, err))) goto cleanup;
+    if ((status = fd_part_allowed(path, run->force, err))) goto cleanup;
     if ((status = read_folder(r, err))) goto cleanup;
     page(r);
     if ((status = fd_text_write(&r->html, path, err))) goto cleanup;

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "io/file_safety.h"
 #include "stages/common.h"
 
 typedef struct walk {
@@ -31,7 +32,7 @@ static fd_status walk_open(const fd_run *run, const char *verb, const char *mode
     const char *const parent_paths[] = {model, NULL};
     fd_provenance provenance;
     *w = (walk){.start = fd_seconds()};
-    fd_status status = fd_check_output(out, run->force, err);
+    fd_status status = fd_part_allowed(out, run->force, err);
     if (!status) status = fd_check_not_input(out, parent_paths, err);
     if (!status) status = fd_generator_create(run, model, spec, seed, &w->generator, err);
     if (status) return status;

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "io/file_safety.h"
 #include "stages/common.h"
 #include "flavordiff/trainer.h"
 
@@ -197,7 +198,7 @@ fd_status fd_stage_train(const fd_run *run, const char *data, const char *start,
     fd_model_file file = {0};
     double begin = fd_seconds();
 
-    fd_status status = fd_check_output(out, run->force, err);
+    fd_status status = fd_part_allowed(out, run->force, err);
     if (!status) status = fd_check_not_input(out, parent_paths, err);
     if (!status) status = read_pairs(data, &p, err);
     if (!status) status = fd_check_configured_model(run, data, &p.info.model, err);
