@@ -1,0 +1,37 @@
+/* Steps of least norm towards prescribed labels, FD_STEP_LANES points at a time. For every point, with J = d label / d x
+ * (n_labels, dim) and the residual r = L* - L(x) (n_labels),
+ *
+ *     dx = J^T (J J^T + Lambda)^-1 r,   Lambda_kk = relative (J J^T)_kk + absolute,
+ *
+ * the Gauss-Newton step: of all dx that remove r, the shortest. Labels may depend on each other (the nine moduli of a
+ * unitary matrix have rank 4): Lambda chooses the least-squares solution, and with `relative` alone it does not depend on
+ * the units of the labels. Frozen components of x do not move: their columns of J count as zero.
+ *
+ * Structure of arrays: the last index of every array is the lane, so that loops over lanes become SIMD. Lanes never mix: a
+ * lane that is not a number leaves the others alone. */
+#ifndef FLAVORDIFF_INFERENCE_LEAST_NORM_H
+#define FLAVORDIFF_INFERENCE_LEAST_NORM_H
+
+#include <stddef.h>
+
+enum { FD_STEP_LANES = 8 };
+
+typedef struct fd_least_norm {
+    int n_labels, dim;         /* at most FD_MAX_LABELS, FD_MAX_PARAMS */
+    const double *jacobian;    /* (n_labels, dim, lanes) */
+    const double *residual;    /* (n_labels, lanes) */
+    const double *movable;     /* (dim, lanes): 1 moves, 0 is frozen; NULL: all move */
+    double relative;           /* >= 0; 1e-10 is the plain step in double precision, and at least 1e-13 is used */
+    const double *absolute;    /* (lanes), >= 0, in units of (J J^T)_kk; NULL: 0 */
+} fd_least_norm;
+
+/* dx into step (dim, lanes), which overlaps no input. A label that no movable component changes is left out. Thread-safe;
+ * never allocates. */
+void fd_least_norm_solve(const fd_least_norm *problem, double *step);
+
+/* Rows of a model's derivatives() into lanes: jacobian (count, n_labels, dim) row-major in the parameters' own units ->
+ * lanes (n_labels, dim, FD_STEP_LANES) with column p multiplied by scale[p] (x_normalised = (theta - shift) / scale), and
+ * lanes count..FD_STEP_LANES-1 zero. 1 <= count <= FD_STEP_LANES. */
+void fd_least_norm_load(int n_labels, int dim, int count, const double *jacobian, const double *scale, double *lanes);
+
+#endif
