@@ -65,6 +65,8 @@ static void tables_are_the_contract(void **state) {
         fd_model *model = make(FD_ORDERING_NORMAL, FD_PHASES_TAKAGI, real);
         assert_int_equal(model->n_params, real ? 21 : 23);
         assert_int_equal(model->n_observables, N_OBS);
+        assert_int_equal(model->n_ordered, 1);
+        assert_true(model->ordered[0][0] == R1 && model->ordered[0][1] == R2);
         assert_int_equal(model->n_labels, N_LAB);
         for (int i = 0; i < model->n_params; i++) {
             assert_string_equal(model->params[i].name, params[i]);

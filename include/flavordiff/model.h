@@ -9,10 +9,10 @@
 #include "flavordiff/rng.h"
 #include "flavordiff/status.h"
 
-enum { FD_MAX_PARAMS = 64, FD_MAX_LABELS = 32, FD_MAX_OBSERVABLES = 64 };
+enum { FD_MAX_PARAMS = 64, FD_MAX_LABELS = 32, FD_MAX_OBSERVABLES = 64, FD_MAX_ORDERED = 8 };
 
-/* One component of G. The prior is uniform on [lo, hi] (docs/physics.md says what else binds
- * them, as r1 < r2; in_prior below decides). */
+/* One component of G. The prior is uniform on [lo, hi] wherever the model's ordered pairs are in
+ * order; in_prior below decides. */
 typedef struct fd_param {
     const char *name;        /* CSV column, HDF5 name: "re_Y_1e" */
     const char *latex;       /* "\\mathrm{Re}\\,Y_{1e}" */
@@ -68,6 +68,10 @@ struct fd_model {
     const fd_param *params;
     const fd_label *labels;
     const fd_observable *observables;
+    /* Pairs (a, b) of parameters that the prior keeps in order: theta[a] <= theta[b]. At most FD_MAX_ORDERED, both
+     * of a pair with the same range, none periodic, none in two pairs. */
+    int n_ordered;
+    const int (*ordered)[2];
 
     /* One draw from the prior into theta (n_params), consuming only `rng`. Thread-safe. */
     void (*draw_prior)(const fd_model *model, fd_rng *rng, double *theta);

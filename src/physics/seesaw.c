@@ -75,6 +75,8 @@ static const fd_label label_table[SEESAW_LABELS] = {
     {"U_tau1", SEESAW_U + 6, false}, {"U_tau2", SEESAW_U + 7, false}, {"U_tau3", SEESAW_U + 8, false},
 };
 
+static const int ordered_pairs[1][2] = {{SEESAW_R1, SEESAW_R2}};
+
 static void draw_prior(const fd_model *model, fd_rng *rng, double *theta) {
     for (int i = 0; i < model->n_params; i++) {
         const fd_param *p = &model->params[i];
@@ -125,6 +127,8 @@ fd_status seesaw_create(const fd_model_options *options, fd_model **model, fd_er
         .params = s->params,
         .labels = label_table,
         .observables = observable_table,
+        .n_ordered = 1,
+        .ordered = ordered_pairs,
         .draw_prior = draw_prior,
         .in_prior = in_prior,
         .forward = seesaw_forward,

@@ -1,0 +1,224 @@
+#define _GNU_SOURCE
+#include "flavordiff/project.h"
+
+#include <float.h>
+#include <math.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "inference/least_norm.h"
+
+/* On entry and in the first REFLECTIONS steps a component that left is reflected by its wall: points that leaked out of a
+ * smooth density come back as one, where clamping would heap them on the wall. Later steps clamp and freeze, which
+ * converges where the surface only touches the inside near a wall. Every RELEASE steps all components may move again. */
+enum { W = FD_STEP_LANES, TILE = 64, REFLECTIONS = 2, RELEASE = 3 };
+
+struct fd_projector {
+    const fd_model *model;
+    fd_project_spec spec;
+    fd_scaler scaler;
+    double lo[FD_MAX_PARAMS], hi[FD_MAX_PARAMS]; /* walls in normalised coordinates; infinite where periodic */
+    double gap[FD_MAX_ORDERED];                  /* of an ordered pair, in the parameters' own unit */
+};
+
+/* Lambda over the diagonal of J J^T (least_norm.h). */
+static const double tikhonov = 1e-10;
+
+/* W points on their way. */
+typedef struct block {
+    double x[FD_MAX_PARAMS][W], movable[FD_MAX_PARAMS][W], step[FD_MAX_PARAMS][W];
+    double residual[FD_MAX_LABELS][W];
+    double size[W], entered[W]; /* max |residual| now and at the start; infinite where a label is not a number */
+    int moving[W];
+} block;
+
+void fd_project_spec_default(fd_project_spec *spec) {
+    *spec = (fd_project_spec){.steps = 0, .trust = 0.5, .tolerance = 1e-6};
+}
+
+/* A few units of the last place of what theta is rounded to: x in float32, then theta in float32. */
+static double inset(const fd_model *model, const fd_scaler *scaler, int i) {
+    const fd_param *p = &model->params[i];
+    return 4 * FLT_EPSILON * fmax(fmax(fabs(p->lo), fabs(p->hi)), fabs(scaler->shift[i]));
+}
+
+fd_status fd_projector_create(const fd_model *model, const fd_scaler *params, const fd_project_spec *spec,
+                              fd_projector **projector, fd_error *err) {
+    *projector = NULL;
+    if (spec->steps < 1 || !(spec->trust > 0) || !(spec->tolerance > 0))
+        return fd_fail(err, FD_ERR_CONFIG, "project: %d steps, trust %g, tolerance %g; all must be positive", spec->steps,
+                       spec->trust, spec->tolerance);
+    if (params->n != model->n_params)
+        return fd_fail(err, FD_ERR_MISMATCH, "project: scaling of %d parameters, the model has %d", params->n,
+                       model->n_params);
+    fd_projector *p = calloc(1, sizeof *p);
+    if (!p) return fd_fail(err, FD_ERR_MEMORY, "out of memory");
+    p->model = model;
+    p->spec = *spec;
+    p->scaler = *params;
+    for (int i = 0; i < model->n_params; i++) {
+        const fd_param *q = &model->params[i];
+        double margin = inset(model, params, i);
+        p->lo[i] = q->periodic ? -INFINITY : (q->lo + margin - params->shift[i]) / params->scale[i];
+        p->hi[i] = q->periodic ? INFINITY : (q->hi - margin - params->shift[i]) / params->scale[i];
+    }
+    for (int k = 0; k < model->n_ordered; k++)
+        p->gap[k] = fmax(inset(model, params, model->ordered[k][0]), inset(model, params, model->ordered[k][1]));
+    *projector = p;
+    return FD_OK;
+}
+
+void fd_projector_free(fd_projector *projector) { free(projector); }
+
+/* x brought into [lo, hi]: reflected where that suffices, else put on the wall. What is not finite stays so. */
+static double inside(double x, double lo, double hi, bool reflect) {
+    double wall = x < lo ? lo : hi, mirrored = 2 * wall - x;
+    if (!(x < lo || x > hi) || !isfinite(x)) return x;
+    return reflect && mirrored >= lo && mirrored <= hi ? mirrored : wall;
+}
+
+/* Puts lane w inside the box. Clamped components are frozen. */
+static void keep_box(const fd_projector *p, block *b, int w, bool reflect) {
+    for (int i = 0; i < p->model->n_params; i++) {
+        double x = inside(b->x[i][w], p->lo[i], p->hi[i], reflect);
+        if (x == b->x[i][w] || isnan(x)) continue;
+        b->x[i][w] = x;
+        if (!reflect) b->movable[i][w] = 0;
+    }
+}
+
+/* Puts the ordered pairs of lane w in order, by the shortest way to equality; reflected, twice as far. */
+static void keep_order(const fd_projector *p, block *b, int w, bool reflect) {
+    const double *shift = p->scaler.shift, *scale = p->scaler.scale;
+    for (int k = 0; k < p->model->n_ordered; k++) {
+        int i = p->model->ordered[k][0], j = p->model->ordered[k][1];
+        double low = b->x[i][w], high = b->x[j][w];
+        double excess = shift[i] + scale[i] * low - (shift[j] + scale[j] * high) + p->gap[k];
+        if (!(excess > 0)) continue;
+        double unit = excess / (scale[i] * scale[i] + scale[j] * scale[j]);
+        if (reflect && low - 2 * unit * scale[i] >= p->lo[i] && high + 2 * unit * scale[j] <= p->hi[j]) unit *= 2;
+        b->x[i][w] = low - unit * scale[i];
+        b->x[j][w] = high + unit * scale[j];
+        if (!reflect) b->movable[i][w] = b->movable[j][w] = 0;
+    }
+}
+
+/* Labels and derivatives at x; a lane whose labels are near enough, or not numbers, stops. */
+static void evaluate(const fd_projector *p, block *b, int count, const double *target, double *theta, double *labels,
+                     double *jacobian) {
+    int dim = p->model->n_params, n_labels = p->model->n_labels;
+    for (int w = 0; w < count; w++)
+        for (int i = 0; i < dim; i++) theta[w * dim + i] = p->scaler.shift[i] + p->scaler.scale[i] * b->x[i][w];
+    p->model->derivatives(p->model, (size_t)count, theta, labels, jacobian);
+    for (int w = 0; w < W; w++) {
+        b->size[w] = 0;
+        for (int k = 0; k < n_labels; k++) {
+            double r = w < count ? target[w * n_labels + k] - labels[w * n_labels + k] : 0;
+            b->residual[k][w] = r;
+            if (!(fabs(r) <= b->size[w])) b->size[w] = isnan(r) ? INFINITY : fabs(r);
+        }
+        if (!(b->size[w] > p->spec.tolerance && b->size[w] < INFINITY)) b->moving[w] = 0;
+    }
+}
+
+/* One step of the lanes that still move; J in lanes. */
+static void advance(const fd_projector *p, block *b, const double *lanes, bool reflect) {
+    int dim = p->model->n_params;
+    const fd_least_norm q = {.n_labels = p->model->n_labels, .dim = dim, .jacobian = lanes, .residual = b->residual[0],
+                             .movable = b->movable[0], .relative = tikhonov};
+    fd_least_norm_solve(&q, b->step[0]);
+    for (int w = 0; w < W; w++) {
+        double square = 0;
+        if (!b->moving[w]) continue;
+        for (int i = 0; i < dim; i++) square += b->step[i][w] * b->step[i][w];
+        double factor = square > p->spec.trust * p->spec.trust ? p->spec.trust / sqrt(square) : 1;
+        for (int i = 0; i < dim; i++) b->x[i][w] += factor * b->step[i][w];
+        keep_box(p, b, w, reflect);
+        keep_order(p, b, w, reflect);
+    }
+}
+
+/* Scratch: the block, theta, labels, derivatives, derivatives in lanes. */
+static size_t block_doubles(void) { return (sizeof(block) + 63) / 64 * 64 / sizeof(double); }
+
+size_t fd_projector_scratch_bytes(const fd_projector *p) {
+    size_t dim = (size_t)p->model->n_params, n_labels = (size_t)p->model->n_labels;
+    return sizeof(double) * (block_doubles() + W * (dim + n_labels + 2 * n_labels * dim));
+}
+
+static void load(const fd_projector *p, block *b, int count, const float *x) {
+    int dim = p->model->n_params;
+    for (int w = 0; w < W; w++) {
+        b->moving[w] = w < count;
+        for (int i = 0; i < dim; i++) b->x[i][w] = w < count ? (double)x[w * dim + i] : 0;
+        keep_box(p, b, w, true);
+        keep_order(p, b, w, true);
+    }
+}
+
+static void store(const fd_projector *p, const block *b, int w, float *x) {
+    const double *shift = p->scaler.shift, *scale = p->scaler.scale;
+    for (int i = 0; i < p->model->n_params; i++) {
+        const fd_param *q = &p->model->params[i];
+        double y = b->x[i][w], period = (q->hi - q->lo) / scale[i];
+        if (q->periodic) y -= period * floor((y - (q->lo - shift[i]) / scale[i]) / period);
+        x[i] = (float)y;
+    }
+}
+
+static bool any_moving(const block *b) {
+    int moving = 0;
+    for (int w = 0; w < W; w++) moving |= b->moving[w];
+    return moving;
+}
+
+/* At most W rows. */
+static void project_block(const fd_projector *p, int count, float *x, const double *target, uint8_t *converged,
+                          void *scratch) {
+    int dim = p->model->n_params, n_labels = p->model->n_labels;
+    block *b = scratch;
+    double *theta = (double *)scratch + block_doubles(), *labels = theta + W * dim;
+    double *jacobian = labels + W * n_labels, *lanes = jacobian + W * n_labels * dim;
+    load(p, b, count, x);
+    evaluate(p, b, count, target, theta, labels, jacobian);
+    memcpy(b->entered, b->size, sizeof b->entered);
+    for (int s = 0; s < p->spec.steps && any_moving(b); s++) {
+        for (int i = 0; s % RELEASE == 0 && i < dim; i++)
+            for (int w = 0; w < W; w++) b->movable[i][w] = 1;
+        fd_least_norm_load(n_labels, dim, count, jacobian, p->scaler.scale, lanes);
+        advance(p, b, lanes, s < REFLECTIONS);
+        evaluate(p, b, count, target, theta, labels, jacobian);
+    }
+    for (int w = 0; w < count; w++) {
+        converged[w] = b->size[w] <= p->spec.tolerance;
+        if (converged[w] || b->size[w] < b->entered[w]) store(p, b, w, x + w * dim);
+    }
+}
+
+void fd_project_tile(const fd_projector *p, size_t n, float *x, const double *labels, uint8_t *converged, void *scratch) {
+    size_t dim = (size_t)p->model->n_params, n_labels = (size_t)p->model->n_labels;
+    for (size_t first = 0; first < n; first += W)
+        project_block(p, n - first < W ? (int)(n - first) : W, x + first * dim, labels + first * n_labels,
+                      converged + first, scratch);
+}
+
+fd_status fd_project(const fd_projector *p, size_t n, float *x, const double *labels, uint8_t *converged, fd_error *err) {
+    size_t dim = (size_t)p->model->n_params, n_labels = (size_t)p->model->n_labels;
+    size_t bytes = (fd_projector_scratch_bytes(p) + 63) / 64 * 64;
+    long tiles = (long)((n + TILE - 1) / TILE);
+    int failed = 0;
+#pragma omp parallel reduction(| : failed)
+    {
+        void *scratch = aligned_alloc(64, bytes);
+        failed = scratch == NULL;
+#pragma omp for schedule(dynamic, 1)
+        for (long k = 0; k < tiles; k++) {
+            size_t start = (size_t)k * TILE, rows = n - start < TILE ? n - start : TILE;
+            if (scratch)
+                fd_project_tile(p, rows, x + start * dim, labels + start * n_labels, converged + start, scratch);
+        }
+        free(scratch);
+    }
+    return failed ? fd_fail(err, FD_ERR_MEMORY, "out of memory for %zu bytes of scratch", bytes) : FD_OK;
+}
