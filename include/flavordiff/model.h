@@ -60,6 +60,11 @@ typedef struct fd_model_options {
     double vev_GeV;             /* 246 in the paper; 174.104 for L = Y N l H */
 } fd_model_options;
 
+/* A window for every observable: lo <= value <= hi, in the observable's unit; -inf and +inf where it is open. */
+typedef struct fd_region {
+    double lo[FD_MAX_OBSERVABLES], hi[FD_MAX_OBSERVABLES];
+} fd_region;
+
 typedef struct fd_model fd_model;
 struct fd_model {
     const char *name;        /* "seesaw" */
@@ -84,6 +89,19 @@ struct fd_model {
     /* labels (n, n_labels) and their derivatives (n, n_labels, n_params), d label / d theta in the
      * parameters' own units. labels may be NULL. Thread-safe; never allocates. */
     void (*derivatives)(const fd_model *model, size_t n, const double *theta, double *labels, double *jacobian);
+    /* A parameter with a flat prior that only rescales: log10 |observable o| rises by scale_slopes[o] (n_observables) per unit
+     * of it, 0 where it has no say. -1 and NULL: there is none. */
+    int scale_param;
+    const double *scale_slopes;
+    /* Draws from the prior restricted to `region`, exactly: theta (capacity, n_params), equal weights; returns the rows
+     * written. NULL: the model has no better way than rejection (region.h does that, and is what callers use).
+     * *tried: on entry how many proposals may be spent, on return how many were. It stops when they are spent or `capacity`
+     * rows are there. One proposal gives `cluster` rows in the mean if the region lets it: rows that share a proposal follow
+     * each other and share what it fixes; up to 0.3 or so nearly every row has a proposal of its own. Who stops at
+     * `capacity` cuts the last cluster, a bias of the order of one row in `capacity`.
+     * Consumes only `rng`. Thread-safe; never allocates. */
+    size_t (*draw_region)(const fd_model *model, const fd_region *region, fd_rng *rng, double cluster, size_t capacity,
+                          double *theta, uint64_t *tried);
     void (*destroy)(fd_model *model);
 };
 

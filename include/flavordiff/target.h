@@ -80,5 +80,9 @@ bool fd_judge_window_feasible(const fd_judge *judge);
  * all nine moduli lie in their windows. Deterministic in rng. Precondition: fd_judge_window_feasible(); without it every
  * element of the label is NaN. */
 void fd_judge_window_label(const fd_judge *judge, fd_rng *rng, double *label);
+/* The 3 sigma windows of all that is cut on, as a region of observables: mass-squared differences, angles and moduli.
+ * Each is widened about its centre by the factor `widen` (> 0; 1: the windows themselves): mass-squared differences in
+ * log10, angles linearly and clipped into [0, 1]. Moduli are left open when widen > 1, where the angles say enough. */
+void fd_judge_region(const fd_judge *judge, double widen, fd_region *region);
 
 #endif

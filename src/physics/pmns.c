@@ -50,17 +50,26 @@ void fd_mixing_from_matrix(const double complex u[3][3], fd_mixing *mixing) {
     mixing->alpha31 = fd_wrap_2pi(mixing->eta + 2 * mixing->delta);
 }
 
+void fd_mixing_dirac(double s12sq, double s13sq, double s23sq, double cos_delta, double sin_delta, double re[3][3],
+                     double im[3][3]) {
+    double s12 = sqrt(s12sq), c12 = sqrt(1 - s12sq), s13 = sqrt(s13sq), c13 = sqrt(1 - s13sq);
+    double s23 = sqrt(s23sq), c23 = sqrt(1 - s23sq);
+    re[0][0] = c12 * c13, im[0][0] = 0;
+    re[0][1] = s12 * c13, im[0][1] = 0;
+    re[0][2] = s13 * cos_delta, im[0][2] = -s13 * sin_delta;
+    re[1][0] = -s12 * c23 - c12 * s23 * s13 * cos_delta, im[1][0] = -(c12 * s23 * s13 * sin_delta);
+    re[1][1] = c12 * c23 - s12 * s23 * s13 * cos_delta, im[1][1] = -(s12 * s23 * s13 * sin_delta);
+    re[1][2] = s23 * c13, im[1][2] = 0;
+    re[2][0] = s12 * s23 - c12 * c23 * s13 * cos_delta, im[2][0] = -(c12 * c23 * s13 * sin_delta);
+    re[2][1] = -c12 * s23 - s12 * c23 * s13 * cos_delta, im[2][1] = -(s12 * c23 * s13 * sin_delta);
+    re[2][2] = c23 * c13, im[2][2] = 0;
+}
+
 void fd_mixing_to_matrix(const fd_mixing *mixing, double complex u[3][3]) {
-    double s12 = sqrt(mixing->s12sq), c12 = sqrt(1 - mixing->s12sq), s13 = sqrt(mixing->s13sq), c13 = sqrt(1 - mixing->s13sq);
-    double s23 = sqrt(mixing->s23sq), c23 = sqrt(1 - mixing->s23sq);
-    double complex dirac = cexp(I * mixing->delta);
+    double re[3][3], im[3][3];
     double complex phase[3] = {1, cexp(0.5 * I * mixing->alpha21), cexp(0.5 * I * mixing->alpha31)};
-    double complex rows[3][3] = {
-        {c12 * c13, s12 * c13, s13 * conj(dirac)},
-        {-s12 * c23 - c12 * s23 * s13 * dirac, c12 * c23 - s12 * s23 * s13 * dirac, s23 * c13},
-        {s12 * s23 - c12 * c23 * s13 * dirac, -c12 * s23 - s12 * c23 * s13 * dirac, c23 * c13},
-    };
-    for (int i = 0; i < 9; i++) u[i / 3][i % 3] = rows[i / 3][i % 3] * phase[i % 3];
+    fd_mixing_dirac(mixing->s12sq, mixing->s13sq, mixing->s23sq, cos(mixing->delta), sin(mixing->delta), re, im);
+    for (int i = 0; i < 9; i++) u[i / 3][i % 3] = (re[i / 3][i % 3] + I * im[i / 3][i % 3]) * phase[i % 3];
 }
 
 void fd_mixing_moduli(double s12sq, double s13sq, double s23sq, double delta, double moduli[9]) {

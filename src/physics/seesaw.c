@@ -77,6 +77,13 @@ static const fd_label label_table[SEESAW_LABELS] = {
 
 static const int ordered_pairs[1][2] = {{SEESAW_R1, SEESAW_R2}};
 
+/* 10^k is a factor of the light masses, and 1 / 10^k of the heavy ones. */
+static const double scale_slopes[SEESAW_OBSERVABLES] = {
+    [SEESAW_M1] = 1, [SEESAW_M2] = 1, [SEESAW_M3] = 1, [SEESAW_DM21] = 2, [SEESAW_DM3L] = 2,
+    [SEESAW_SUM] = 1, [SEESAW_MBB] = 1, [SEESAW_MNUE] = 1,
+    [SEESAW_HEAVY] = -1, [SEESAW_HEAVY + 1] = -1, [SEESAW_HEAVY + 2] = -1,
+};
+
 static void draw_prior(const fd_model *model, fd_rng *rng, double *theta) {
     for (int i = 0; i < model->n_params; i++) {
         const fd_param *p = &model->params[i];
@@ -118,6 +125,7 @@ fd_status seesaw_create(const fd_model_options *options, fd_model **model, fd_er
     s->params[SEESAW_K].lo = options->scale == FD_SCALE_AS_PRINTED ? -1.22 : -4.22;
     s->params[SEESAW_K].hi = options->scale == FD_SCALE_AS_PRINTED ? 2.78 : -0.22;
     for (int j = 0; j < 3; j++) s->column[j] = options->ordering == FD_ORDERING_NORMAL ? j : (j + 1) % 3;
+    seesaw_prepare_orbits(s);
     s->base = (fd_model){
         .name = "seesaw",
         .options = *options,
@@ -133,6 +141,9 @@ fd_status seesaw_create(const fd_model_options *options, fd_model **model, fd_er
         .in_prior = in_prior,
         .forward = seesaw_forward,
         .derivatives = seesaw_derivatives,
+        .scale_param = SEESAW_K,
+        .scale_slopes = scale_slopes,
+        .draw_region = seesaw_draw_region,
         .destroy = destroy,
     };
     *model = &s->base;

@@ -24,10 +24,15 @@ enum {
 
 enum { SEESAW_LABELS = 11 };
 
+enum { SEESAW_RADII = 256 };
+/* The largest kappa of three digits with (4/pi) asin(1/m) - 1 <= e^{-kappa (m^2 - 1)} for all 1 <= m <= sqrt 2. */
+#define SEESAW_WALL_DECAY 3.04
+
 typedef struct seesaw_model {
     fd_model base; /* first, so that a pointer to one is a pointer to the other */
     fd_param params[SEESAW_PARAMS];
     int column[3]; /* nu_j is column[j] of the ascending factorisation: {0, 1, 2}, or {1, 2, 0} for inverted ordering */
+    double radii[2][SEESAW_RADII + 1]; /* proposals of |Y_i|^2: seesaw_orbit.c */
 } seesaw_model;
 
 /* FD_LANES points on their way through the model; the last index is the lane. */
@@ -40,6 +45,8 @@ typedef struct seesaw_block {
     fd_takagi_lanes n;      /* n, its factorisation (d in units of 10^k eV) */
 } seesaw_block;
 
+/* n of eq. (2.2) from Y and x of every lane, and its factorisation. */
+void seesaw_factorise(seesaw_block *block);
 /* Loads rows theta[0 .. count-1] (1 <= count <= FD_LANES; further lanes repeat the last row), factorises them and
  * computes labels and `finite` of every lane. */
 void seesaw_evaluate(const seesaw_model *model, int count, const double *theta, seesaw_block *block);
@@ -48,6 +55,12 @@ void seesaw_observables(const seesaw_model *model, const seesaw_block *block, in
 
 void seesaw_forward(const fd_model *model, size_t n, const double *theta, double *labels, double *observables);
 void seesaw_derivatives(const fd_model *model, size_t n, const double *theta, double *labels, double *jacobian);
+
+/* Fills model->radii, which seesaw_draw_region() reads. */
+void seesaw_prepare_orbits(seesaw_model *model);
+/* fd_model.draw_region; the method is told in seesaw_orbit.c. A proposal is an orbit. */
+size_t seesaw_draw_region(const fd_model *model, const fd_region *region, fd_rng *rng, double cluster, size_t capacity,
+                          double *theta, uint64_t *tried);
 
 /* Row of the table of models. */
 fd_status seesaw_create(const fd_model_options *options, fd_model **model, fd_error *err);

@@ -68,11 +68,15 @@ static double heavy_scale(const seesaw_model *model, double scale_eV) {
     return model->base.options.vev_GeV * model->base.options.vev_GeV * 1e9 / scale_eV;
 }
 
-void seesaw_evaluate(const seesaw_model *model, int count, const double *theta, seesaw_block *b) {
-    load(model, count, theta, b);
+void seesaw_factorise(seesaw_block *b) {
     for (int e = 0, a = 0; a < 3; a++)
         for (int c = a; c < 3; c++, e++) mass_element(b, e, a, c);
     fd_takagi_batch(&b->n);
+}
+
+void seesaw_evaluate(const seesaw_model *model, int count, const double *theta, seesaw_block *b) {
+    load(model, count, theta, b);
+    seesaw_factorise(b);
     fill_labels(model, b);
     size_t n_params = (size_t)model->base.n_params;
     for (int w = 0; w < W; w++) {

@@ -205,3 +205,31 @@ void fd_judge_window_label(const fd_judge *judge, fd_rng *rng, double *label) {
     if (!judge->feasible || !judge->unitary) return;
     while (!draw_moduli(judge, rng, label)) {} /* ends: a point of positive measure has been found before */
 }
+
+/* A window lo < hi of one sign, widened about its centre in log10 |value|; one that holds 0, linearly. */
+static void widen_mass(double widen, double *lo, double *hi) {
+    if (*lo > 0 || *hi < 0) {
+        double centre = sqrt(*lo * *hi) * (*lo > 0 ? 1 : -1), ratio = pow(*hi / *lo, 0.5 * widen);
+        *lo = centre / ratio;
+        *hi = centre * ratio;
+        return;
+    }
+    double centre = 0.5 * (*lo + *hi), half = 0.5 * widen * (*hi - *lo);
+    *lo = centre - half;
+    *hi = centre + half;
+}
+
+void fd_judge_region(const fd_judge *judge, double widen, fd_region *region) {
+    for (int o = 0; o < FD_MAX_OBSERVABLES; o++) region->lo[o] = -INFINITY, region->hi[o] = INFINITY;
+    for (int i = 0; i < judge->n; i++) {
+        const cut *c = &judge->cuts[i];
+        double lo = c->lo, hi = c->hi, centre = 0.5 * (lo + hi), half = 0.5 * widen * (hi - lo);
+        if (c->group == FD_GROUP_PHASE || (c->group == FD_GROUP_MODULUS && widen > 1)) continue;
+        if (widen != 1) { /* 1 is the window itself to the last bit, as fd_judge_point() cuts */
+            if (c->group == FD_GROUP_MASS) widen_mass(widen, &lo, &hi);
+            else lo = fmax(centre - half, 0), hi = fmin(centre + half, 1);
+        }
+        region->lo[c->observable] = lo;
+        region->hi[c->observable] = hi;
+    }
+}
