@@ -78,6 +78,10 @@ static void set_u64(const char *path, const char *object, const char *name, uint
     set_attribute(path, object, name, H5T_NATIVE_UINT64, 0, &value);
 }
 
+static void set_real(const char *path, const char *object, const char *name, double value) {
+    set_attribute(path, object, name, H5T_NATIVE_DOUBLE, 0, &value);
+}
+
 static void set_text(const char *path, const char *object, const char *name, const char *text) {
     hid_t type = H5Tcopy(H5T_C_S1);
     H5Tset_size(type, strlen(text) + 1);
@@ -205,6 +209,10 @@ static void wrong_network_files_are_named(void **state) {
     refuse_network(path, FD_ERR_FORMAT, "the attribute 'steps' of /schedule is 0; 1 to 1000000 are possible");
     set_text(path = fresh_network(false), "/schedule", "kind", "sigmoid");
     refuse_network(path, FD_ERR_FORMAT, "the attribute 'kind' of /schedule is 'sigmoid'");
+    set_text(path = fresh_network(false), "/schedule", "kind", "log_snr"); /* and no s_min */
+    refuse_network(path, FD_ERR_FORMAT, "s_min");
+    set_real(path = fresh_network(false), "/schedule", "beta_max", 2);
+    refuse_network(path, FD_ERR_FORMAT, "/schedule: beta_min 0.0001 and beta_max 2 must lie between 0 and 1");
     set_dataset(path = fresh_network(true), "/network/layer_2/ema_bias", -1, 0, 0, 0);
     refuse_network(path, FD_ERR_FORMAT, "the dataset /network/layer_2/ema_bias is missing");
     set_dataset(path = fresh_network(true), "/training/log", H5T_NATIVE_DOUBLE, 2, 1u << 30, 4);

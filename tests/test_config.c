@@ -105,12 +105,19 @@ static void dump_reads_back(void **state) {
                           "sample.label=values",
                           "sample.label_values=[-4.1, 1e-300, 3, 4, 5, 6, 7, 8, 9, 10, 11]",
                           "before.keep_chi2_below=1e3",
+                          "sample.sampler={kind: heun, steps: 9, grid: karras, rho: 6.5, clip: yes}",
+                          "before.sampler={kind: dpmpp_2m_sde, grid: log_snr}",
                           "before.label=window"};
     fd_error err = {0};
     if (fd_config_load(NULL, sizeof sets / sizeof *sets, sets, &c, &err)) fail_msg("%s", err.message);
     assert_string_equal(c.name, "it's \"mine\": #1");
     assert_true(c.seed == UINT64_MAX && c.train.updates == 12345678901 && c.tune.updates == 12345678901);
     assert_true(c.select.generate.sampler.kind == FD_SAMPLER_DDIM && c.before.generate.sampler.steps == 50);
+    const fd_sampler_spec *s = &c.sample.generate.sampler;
+    assert_true(s->kind == FD_SAMPLER_HEUN && s->grid == FD_GRID_KARRAS && s->rho == 6.5 && s->clip && s->eta == 0);
+    assert_true(c.before.generate.sampler.kind == FD_SAMPLER_DPMPP_2M_SDE);
+    assert_true(c.before.generate.sampler.eta == 1); /* an SDE that is not told otherwise has all its noise */
+    assert_true(c.before.generate.sampler.grid == FD_GRID_LOG_SNR && !c.before.generate.sampler.clip);
     assert_round_trip(&c);
 }
 
@@ -183,7 +190,12 @@ static void values_out_of_range(void **state) {
     refuse("train: {beta2: 1}", NULL, "a number from 0 to less than 1");
     refuse("diffusion: {beta_min: 1}", NULL, "a number more than 0 and less than 1");
     refuse("diffusion: {beta_min: 0.5}", NULL, "diffusion.beta_min: '0.5' is not possible; allowed: at most beta_max, 0.02");
-    refuse("diffusion: {schedule: sigmoid}", NULL, "'sigmoid' is not possible; allowed: linear, cosine");
+    refuse("diffusion: {schedule: sigmoid}", NULL, "'sigmoid' is not possible; allowed: linear, cosine, log_snr");
+    refuse("diffusion: {s_min: 0}", NULL, "'0' is not possible; allowed: a number from 1e-06 to 1000000");
+    refuse("diffusion: {schedule: log_snr, s_min: 50}", NULL,
+           "diffusion.s_min: '50' is not possible; allowed: at most half of s_max, 80");
+    refuse("sample: {sampler: {grid: karras, rho: 0}}", NULL, "sample.sampler.rho: '0'");
+    refuse("sample: {sampler: {kind: euler}}", NULL, "allowed: ddpm, ddim, dpmpp_2m, dpmpp_2m_sde, heun");
     refuse("diffusion: {steps: 10}\nsample:\n  sampler: {steps: 11}\n", NULL,
            "%:3: sample.sampler.steps: '11' is not possible; allowed: 1 to 10");
     refuse("sample: {sampler: {kind: ddim, eta: 1.5}}", NULL, "sample.sampler.eta: '1.5'");

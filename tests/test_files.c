@@ -138,12 +138,15 @@ static void full_disk_is_told(void **state) {
 
 static void model_file_round_trip(void **state) {
     (void)state;
-    for (int ema = 0; ema < 2; ema++) {
+    const fd_schedule_kind kinds[] = {FD_SCHEDULE_LINEAR, FD_SCHEDULE_COSINE, FD_SCHEDULE_LOG_SNR};
+    for (int round = 0; round < 3; round++) {
+        int ema = round == 1;
         fd_model_file file, back;
         fd_error err = {0};
         const char *path = in_folder("network.h5");
         make_model_file(&file, ema);
-        if (ema) file.schedule.kind = FD_SCHEDULE_COSINE;
+        file.schedule.kind = kinds[round];
+        if (kinds[round] == FD_SCHEDULE_LOG_SNR) file.schedule.s_min = 0.01, file.schedule.s_max = 30;
         if (fd_model_file_write(path, true, &file, &provenance, &err)) fail_msg("%s", err.message);
         if (fd_model_file_read(path, &back, &err)) fail_msg("%s", err.message);
         size_t bytes = file.network->n_weights * sizeof(float);

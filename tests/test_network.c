@@ -142,7 +142,8 @@ static void gradients(void **state) {
 /* eps of the float32 denoiser against the reference: 1e-5 of the largest component is some 80 units of float32, for
  * eight layers of sums of up to 512 terms. */
 static void denoise(const fd_network_spec *spec, int rows, int mode) {
-    fd_schedule_spec schedule_spec = {FD_SCHEDULE_LINEAR, 1000, 1e-4, 0.02};
+    fd_schedule_spec schedule_spec;
+    fd_schedule_spec_paper(&schedule_spec);
     fd_schedule *schedule;
     fd_denoiser *denoiser;
     assert_int_equal(fd_schedule_create(&schedule_spec, &schedule, NULL), FD_OK);

@@ -237,6 +237,51 @@ static void keep_counts_everything(void **state) {
     drop(&all), drop(&some);
 }
 
+/* Rows outside the range of a parameter that is not periodic. */
+static size_t outside(const rows *r) {
+    fd_error err;
+    fd_model *model;
+    ok(fd_model_create(&r->info.model, &model, &err), &err);
+    size_t n = 0;
+    for (size_t i = 0; i < r->info.n; i++) {
+        bool out = false;
+        for (size_t j = 0; j < r->n_params; j++) {
+            double x = r->theta[i * r->n_params + j];
+            out |= !model->params[j].periodic && !(x >= model->params[j].lo && x <= model->params[j].hi);
+        }
+        n += out;
+    }
+    fd_model_free(model);
+    return n;
+}
+
+/* A clipped sample is inside every range to the last bit, however the network's coordinates are scaled, and the file says
+ * that it was clipped. The same network leaves the box without. */
+static void clipped_samples_are_in_the_box(void **state) {
+    (void)state;
+    fd_error err;
+    const fd_param_scaling scalings[] = {FD_SCALING_NONE, FD_SCALING_STANDARD, FD_SCALING_BOX};
+    for (int i = 0; i < 3; i++) {
+        fd_config c = small("paper-table1-no");
+        c.network.params = scalings[i];
+        c.sample.generate.sampler = (fd_sampler_spec){.kind = (fd_sampler_kind[]){FD_SAMPLER_DDPM, FD_SAMPLER_DPMPP_2M,
+                                                                                  FD_SAMPLER_HEUN}[i],
+                                                      .steps = 10, .grid = FD_GRID_KARRAS, .rho = 7};
+        fd_run run = run_of(&c);
+        pairs_and_network(&run);
+        ok(fd_stage_sample(&run, &c.sample, at("net.h5"), at("free.h5"), &err), &err);
+        c.sample.generate.sampler.clip = true;
+        ok(fd_stage_sample(&run, &c.sample, at("net.h5"), at("clipped.h5"), &err), &err);
+        rows unbound = load(at("free.h5")), clipped = load(at("clipped.h5"));
+        assert_true(outside(&unbound) > 100);
+        assert_int_equal(outside(&clipped), 0);
+        assert_null(strstr(unbound.info.note, "clipped"));
+        assert_non_null(strstr(clipped.info.note, "10 steps"));
+        assert_non_null(strstr(clipped.info.note, "Karras grid (rho 7), x0 clipped to the prior;"));
+        drop(&unbound), drop(&clipped);
+    }
+}
+
 /* Labels from the window differ from sample to sample; central ones do not change the latents. */
 static void label_choices(void **state) {
     (void)state;
@@ -373,6 +418,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(threads_do_not_matter),   cmocka_unit_test(inverted_ordering_and_real_majorana),
         cmocka_unit_test(files_agree_with_the_model), cmocka_unit_test(selection_counts),
+        cmocka_unit_test(clipped_samples_are_in_the_box),
         cmocka_unit_test(keep_counts_everything),  cmocka_unit_test(label_choices),
         cmocka_unit_test(window_labels_belong_to_samples), cmocka_unit_test(tally_counts_flags),
         cmocka_unit_test(refusals),

@@ -18,7 +18,8 @@
 #include "kernels/kernels.h"
 
 static fd_schedule *make_schedule(void) {
-    fd_schedule_spec spec = {FD_SCHEDULE_LINEAR, 1000, 1e-4, 0.02};
+    fd_schedule_spec spec;
+    fd_schedule_spec_paper(&spec);
     fd_schedule *schedule;
     assert_int_equal(fd_schedule_create(&spec, &schedule, NULL), FD_OK);
     return schedule;

@@ -3,6 +3,7 @@
 #ifndef FLAVORDIFF_SAMPLER_H
 #define FLAVORDIFF_SAMPLER_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -37,34 +38,63 @@ fd_status fd_guided_denoiser(const fd_denoiser *inner, double gamma, fd_denoiser
 
 typedef enum fd_sampler_kind {
     FD_SAMPLER_DDPM, /* ancestral, eq. A.23; fewer steps than T: betas of the respaced chain */
-    FD_SAMPLER_DDIM  /* Song, Meng, Ermon 2021; eta = 0 deterministic, eta = 1 at T steps = DDPM with beta tilde */
+    FD_SAMPLER_DDIM, /* Song, Meng, Ermon 2021; eta = 0 deterministic, eta = 1 at T steps = DDPM with beta tilde */
+    FD_SAMPLER_DPMPP_2M,     /* DPM-Solver++(2M), Lu et al. 2022: second order, deterministic, one evaluation a step */
+    FD_SAMPLER_DPMPP_2M_SDE, /* the same with noise put back: eta = 1 the reverse SDE, eta = 0 is dpmpp_2m */
+    FD_SAMPLER_HEUN          /* Karras et al. 2022, algorithm 1: second order, deterministic, two evaluations a step */
 } fd_sampler_kind;
 typedef enum fd_variance { FD_VARIANCE_BETA, FD_VARIANCE_BETA_TILDE } fd_variance;
 
+/* Which times of the schedule are kept: tau_1 < ... < tau_steps = T, and a last step from tau_1 to 0. */
+typedef enum fd_grid {
+    FD_GRID_UNIFORM_T, /* tau_i = round(i T / steps) */
+    FD_GRID_LOG_SNR,   /* log s uniform between s_1 and s_T: tau_1 = 1 */
+    FD_GRID_KARRAS     /* s^(1/rho) uniform between s_1 and s_T: tau_1 = 1; large rho: as log_snr */
+} fd_grid;
+
 typedef struct fd_sampler_spec {
     fd_sampler_kind kind;
-    int steps;            /* 1..T evaluations; times tau_i = round(i T / steps), so steps need not divide T */
-    double eta;           /* DDIM */
+    int steps;            /* 1..T; need not divide T. Evaluations: one a step, Heun two but for the last */
+    double eta;           /* DDIM, DPM-Solver++ SDE: share of the noise that is drawn anew, 0 to 1 */
     fd_variance variance; /* DDPM: sigma_t^2 = beta_t or beta_t (1 - abar_{t-1}) / (1 - abar_t) */
+    fd_grid grid;
+    double rho;           /* Karras grid: more than 0; 7 */
+    bool clip;            /* for who owns the bounds: asks for fd_sampler_clip */
 } fd_sampler_spec;
 
-/* Coefficients of step i (from tau_i to tau_{i-1}): x' = from_x x + from_eps eps + sigma z. The last step adds
- * no noise. */
+/* Coefficients of one step, from time t to t_next < t (0 on the last). What a kind does not use is 0.
+ *   ddpm, ddim   x' = from_x x + from_eps eps + sigma z
+ *   dpmpp        x' = from_x x + from_x0 x0 + from_past x0_before + sigma z
+ *   heun         x1 = from_x x + from_eps eps,  x' = from_x x + from_eps (eps + eps(x1, t_next)) / 2;  x' = x1 on the last
+ * with x0 = (x - spread eps) / signal, the clean point that eps implies. The last step is x' = x0 and adds no noise. */
 typedef struct fd_sampler_step {
     int t, t_next;
     double from_x, from_eps, sigma;
+    double from_x0, from_past;
+    double signal, spread; /* sqrt(abar_t), sqrt(1 - abar_t) */
 } fd_sampler_step;
 
 typedef struct fd_sampler {
     fd_sampler_spec spec;
     int n_steps;
+    int evaluations;        /* of the denoiser, for one sample; guidance may take two networks for one of them */
     fd_sampler_step *table; /* in the order they are taken: t = T first */
+    int n_bounds;           /* components that have bounds, or 0: no clipping */
+    float *lo, *hi;         /* (n_bounds) */
 } fd_sampler;
 
-/* FD_ERR_CONFIG on steps outside 1..T or eta outside [0, 1]. Free with fd_sampler_free (NULL ok). */
+/* FD_ERR_CONFIG on steps outside 1..T, eta outside [0, 1], rho not positive, an unknown kind or grid, or a schedule that
+ * leaves no signal at T where levels of noise are needed (grids other than uniform_t, dpmpp, heun). Free with
+ * fd_sampler_free (NULL ok). */
 fd_status fd_sampler_create(const fd_sampler_spec *spec, const fd_schedule *schedule, fd_sampler **sampler,
                             fd_error *err);
 void fd_sampler_free(fd_sampler *sampler);
+
+/* Keeps the clean point inside a box: after every prediction x0 is clamped to [lo, hi] component by component and
+ * eps = (x - signal x0) / spread taken from it. lo, hi (dim), normalised coordinates, copied; infinite: that component is
+ * free. The samples themselves lie in the box to the last bit. FD_ERR_VALUE when some lo < hi does not hold, FD_ERR_CONFIG when the schedule leaves no signal at T. To be called
+ * before the sampler is shared by threads. */
+fd_status fd_sampler_clip(fd_sampler *sampler, int dim, const float *lo, const float *hi, fd_error *err);
 
 /* Bytes of scratch one tile needs (includes the denoiser's). */
 size_t fd_sampler_scratch_bytes(const fd_sampler *sampler, const fd_denoiser *denoiser);

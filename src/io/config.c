@@ -15,7 +15,7 @@ enum { MAX_CONFIG_BYTES = 1 << 20, MAX_PLACE = 96 };
 /* ---- defaults: the paper's ------------------------------------------------------------------------------------------ */
 
 static void default_generate(fd_generate_spec *g) {
-    *g = (fd_generate_spec){.sampler = {.kind = FD_SAMPLER_DDPM, .steps = 1000, .variance = FD_VARIANCE_BETA},
+    *g = (fd_generate_spec){.sampler = {.kind = FD_SAMPLER_DDPM, .steps = 1000, .variance = FD_VARIANCE_BETA, .rho = 7},
                             .gamma = 8,
                             .label = FD_LABEL_CENTRAL};
 }
@@ -200,6 +200,12 @@ static fd_status settle_network(const reader *r) {
     return fail_at(r->err, r->from, "network.activations", message);
 }
 
+/* The eta of a sampler whose block gives none: DDIM is known as the deterministic one, an SDE has all its noise. */
+enum { ETA_NOT_GIVEN = -1 };
+static void settle_sampler(fd_sampler_spec *sampler) {
+    if (sampler->eta == ETA_NOT_GIVEN) sampler->eta = sampler->kind == FD_SAMPLER_DPMPP_2M_SDE;
+}
+
 /* One text, with nothing inherited from an earlier one, into *config. */
 static fd_status read_text(const char *name, const char *text, size_t length, const source *from, fd_config *config,
                            fd_error *err) {
@@ -209,8 +215,12 @@ static fd_status read_text(const char *name, const char *text, size_t length, co
     fd_status status = fd_yaml_load(name, text, length, &s.top, &data, err);
     if (status) return status;
     fd_config_default(config);
+    fd_sampler_spec *const samplers[] = {&config->select.generate.sampler, &config->before.generate.sampler,
+                                         &config->sample.generate.sampler};
+    for (int i = 0; i < 3; i++) samplers[i]->eta = ETA_NOT_GIVEN;
     reader r = {.values = data, .config = config, .from = from, .err = err};
     status = read_values(&r, fd_config_keys, "");
+    for (int i = 0; i < 3; i++) settle_sampler(samplers[i]);
     if (!status) status = settle_network(&r);
     fd_yaml_free(&s.top, data);
     return status;
@@ -258,6 +268,11 @@ static fd_status check(const fd_config *c, const source *from, fd_error *err) {
         snprintf(message, sizeof message, "'%g' is not possible; allowed: at most beta_max, %g", c->diffusion.beta_min,
                  c->diffusion.beta_max);
         return fail_at(err, from, "diffusion.beta_min", message);
+    }
+    if (c->diffusion.kind == FD_SCHEDULE_LOG_SNR && c->diffusion.s_max < 2 * c->diffusion.s_min) {
+        snprintf(message, sizeof message, "'%g' is not possible; allowed: at most half of s_max, %g", c->diffusion.s_min,
+                 c->diffusion.s_max);
+        return fail_at(err, from, "diffusion.s_min", message);
     }
     if (c->tune.frozen_layers > c->network.n_hidden) {
         snprintf(message, sizeof message, "'%d' is not possible; allowed: 0 to %d, the hidden layers",

@@ -37,8 +37,16 @@ static const fd_key_choice activations[] = {
 static const fd_key_choice param_scalings[] = {
     {"none", FD_SCALING_NONE}, {"box", FD_SCALING_BOX}, {"standard", FD_SCALING_STANDARD}, {NULL, 0}};
 static const fd_key_choice label_scalings[] = {{"none", 0}, {"standard", 1}, {NULL, 0}};
-static const fd_key_choice schedules[] = {{"linear", FD_SCHEDULE_LINEAR}, {"cosine", FD_SCHEDULE_COSINE}, {NULL, 0}};
-static const fd_key_choice samplers[] = {{"ddpm", FD_SAMPLER_DDPM}, {"ddim", FD_SAMPLER_DDIM}, {NULL, 0}};
+static const fd_key_choice schedules[] = {
+    {"linear", FD_SCHEDULE_LINEAR}, {"cosine", FD_SCHEDULE_COSINE}, {"log_snr", FD_SCHEDULE_LOG_SNR}, {NULL, 0}};
+static const fd_key_choice samplers[] = {{"ddpm", FD_SAMPLER_DDPM},
+                                         {"ddim", FD_SAMPLER_DDIM},
+                                         {"dpmpp_2m", FD_SAMPLER_DPMPP_2M},
+                                         {"dpmpp_2m_sde", FD_SAMPLER_DPMPP_2M_SDE},
+                                         {"heun", FD_SAMPLER_HEUN},
+                                         {NULL, 0}};
+static const fd_key_choice grids[] = {
+    {"uniform_t", FD_GRID_UNIFORM_T}, {"log_snr", FD_GRID_LOG_SNR}, {"karras", FD_GRID_KARRAS}, {NULL, 0}};
 static const fd_key_choice variances[] = {
     {"beta", FD_VARIANCE_BETA}, {"beta_tilde", FD_VARIANCE_BETA_TILDE}, {NULL, 0}};
 static const fd_key_choice labels[] = {
@@ -75,6 +83,8 @@ static const fd_key diffusion_keys[] = {
     INT("steps", diffusion.steps, 1, 100000),
     INSIDE("beta_min", diffusion.beta_min, 0, 1),
     INSIDE("beta_max", diffusion.beta_max, 0, 1),
+    REAL("s_min", diffusion.s_min, FD_LEAST_S, FD_MOST_S),
+    REAL("s_max", diffusion.s_max, FD_LEAST_S, FD_MOST_S),
     END,
 };
 
@@ -96,7 +106,8 @@ static const fd_key tune_keys[] = {
 
 #define SAMPLER_KEYS(s)                                                                                                \
     CHOICE("kind", s.kind, samplers), INT("steps", s.steps, 1, 100000), REAL("eta", s.eta, 0, 1),                      \
-        CHOICE("variance", s.variance, variances), END
+        CHOICE("variance", s.variance, variances), CHOICE("grid", s.grid, grids), ABOVE("rho", s.rho, 0, 100),         \
+        BOOL("clip", s.clip), END
 static const fd_key select_sampler[] = {SAMPLER_KEYS(select.generate.sampler)};
 static const fd_key before_sampler[] = {SAMPLER_KEYS(before.generate.sampler)};
 static const fd_key sample_sampler[] = {SAMPLER_KEYS(sample.generate.sampler)};
@@ -272,5 +283,5 @@ bool fd_key_parse(const fd_key *key, const char *text, int i, fd_config *config)
 }
 
 _Static_assert(sizeof(fd_activation) == sizeof(int) && sizeof(fd_label_choice) == sizeof(int) &&
-                   sizeof(fd_schedule_kind) == sizeof(int),
+                   sizeof(fd_schedule_kind) == sizeof(int) && sizeof(fd_grid) == sizeof(int),
                "enums are stored as ints");

@@ -73,10 +73,13 @@ static fd_status gather_network(const char *path, json_t *into, fd_error *err) {
     const fd_schedule_spec *s = &file.schedule;
     json_object_set_new(into, "network", network_json(&file));
     json_object_set_new(into, "model", fd_model_options_json(&file.model));
-    json_object_set_new(into, "schedule",
-                        json_pack("{s:s, s:i, s:o, s:o}", "kind", s->kind == FD_SCHEDULE_COSINE ? "cosine" : "linear",
-                                  "steps", s->steps, "beta_min", json_number(s->beta_min), "beta_max",
-                                  json_number(s->beta_max)));
+    json_t *schedule = json_pack("{s:s, s:i, s:o, s:o}", "kind", fd_schedule_name(s->kind), "steps", s->steps, "beta_min",
+                                 json_number(s->beta_min), "beta_max", json_number(s->beta_max));
+    if (s->kind == FD_SCHEDULE_LOG_SNR) {
+        json_object_set_new(schedule, "s_min", json_number(s->s_min));
+        json_object_set_new(schedule, "s_max", json_number(s->s_max));
+    }
+    json_object_set_new(into, "schedule", schedule);
     json_t *training = json_pack("{s:s, s:I, s:I}", "trained_on", file.trained_on, "updates", (json_int_t)file.updates,
                                  "log_rows", (json_int_t)file.n_log);
     if (file.n_log) {

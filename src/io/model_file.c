@@ -66,10 +66,14 @@ static void write_scaler(fd_h5 *h, const char *name, const fd_scaler *scaler, co
 
 static void write_schedule(fd_h5 *h, const fd_schedule_spec *spec) {
     hid_t group = fd_h5_new_group(h, "schedule");
-    fd_h5_put_text(h, group, "kind", spec->kind == FD_SCHEDULE_COSINE ? "cosine" : "linear");
+    fd_h5_put_text(h, group, "kind", fd_schedule_name(spec->kind));
     fd_h5_put_u64(h, group, "steps", (uint64_t)spec->steps);
     fd_h5_put_real(h, group, "beta_min", spec->beta_min);
     fd_h5_put_real(h, group, "beta_max", spec->beta_max);
+    if (spec->kind == FD_SCHEDULE_LOG_SNR) {
+        fd_h5_put_real(h, group, "s_min", spec->s_min);
+        fd_h5_put_real(h, group, "s_max", spec->s_max);
+    }
     fd_h5_drop(h, group);
 }
 
@@ -241,26 +245,45 @@ static void read_scaler(fd_h5 *h, const char *name, int n, fd_scaler *scaler) {
                        "needed", name, scaler->shift[i], scaler->scale[i], i);
 }
 
+/* Whether /schedule holds numbers that its kind can be made of. */
+static void check_schedule(fd_h5 *h, const fd_schedule_spec *spec) {
+    fd_schedule *schedule = NULL;
+    fd_error inner = {0};
+    fd_status status = fd_schedule_create(spec, &schedule, &inner);
+    fd_schedule_free(schedule);
+    if (status) fd_h5_fail(h, status == FD_ERR_CONFIG ? FD_ERR_FORMAT : status, "/schedule: %s", inner.message);
+}
+
 static void read_schedule(fd_h5 *h, fd_schedule_spec *spec) {
-    char kind[16];
+    char name[16];
+    int kind = FD_SCHEDULE_LINEAR;
+    fd_schedule_spec_paper(spec); /* s_min and s_max of kinds that have none */
     hid_t group = fd_h5_group(h, "schedule");
-    fd_h5_get_text(h, group, "/schedule", "kind", kind, sizeof kind);
+    fd_h5_get_text(h, group, "/schedule", "kind", name, sizeof name);
     uint64_t steps = fd_h5_get_u64(h, group, "/schedule", "steps");
     spec->beta_min = fd_h5_get_real(h, group, "/schedule", "beta_min");
     spec->beta_max = fd_h5_get_real(h, group, "/schedule", "beta_max");
+    if (!h->status)
+        while (kind <= FD_SCHEDULE_LOG_SNR && strcmp(name, fd_schedule_name((fd_schedule_kind)kind)) != 0) kind++;
+    if (!h->status && kind == FD_SCHEDULE_LOG_SNR) {
+        spec->s_min = fd_h5_get_real(h, group, "/schedule", "s_min");
+        spec->s_max = fd_h5_get_real(h, group, "/schedule", "s_max");
+    }
     if (group >= 0) H5Gclose(group);
     if (h->status) return;
-    if (strcmp(kind, "linear") != 0 && strcmp(kind, "cosine") != 0)
+    if (kind > FD_SCHEDULE_LOG_SNR) {
         fd_h5_fail(h, FD_ERR_FORMAT, "the attribute 'kind' of /schedule is '%s', which this program does not know; "
-                   "upgrade flavordiff", kind);
-    else if (steps < 1 || steps > 1000000)
+                   "upgrade flavordiff", name);
+        return;
+    }
+    if (steps < 1 || steps > 1000000) {
         fd_h5_fail(h, FD_ERR_FORMAT, "the attribute 'steps' of /schedule is %llu; 1 to 1000000 are possible",
                    (unsigned long long)steps);
-    else if (strcmp(kind, "linear") == 0 && !(spec->beta_min > 0 && spec->beta_min < 1 && spec->beta_max > 0 &&
-                                              spec->beta_max < 1))
-        fd_h5_fail(h, FD_ERR_FORMAT, "/schedule has beta %g to %g, not between 0 and 1", spec->beta_min, spec->beta_max);
-    spec->kind = strcmp(kind, "cosine") == 0 ? FD_SCHEDULE_COSINE : FD_SCHEDULE_LINEAR;
+        return;
+    }
+    spec->kind = (fd_schedule_kind)kind;
     spec->steps = (int)steps;
+    check_schedule(h, spec);
 }
 
 static void read_training(fd_h5 *h, fd_model_file *file) {

@@ -21,13 +21,28 @@ struct fd_generator {
 
 static const char *const label_words[] = {"central", "window", "values"};
 
+/* "DPM-Solver++(2M) SDE, 20 steps, eta 1, Karras grid (rho 7), x0 clipped to the prior" */
+static void sampler_words(const fd_sampler_spec *s, char *how, size_t size) {
+    static const char *const names[] = {[FD_SAMPLER_DDPM] = "DDPM",
+                                        [FD_SAMPLER_DDIM] = "DDIM",
+                                        [FD_SAMPLER_DPMPP_2M] = "DPM-Solver++(2M)",
+                                        [FD_SAMPLER_DPMPP_2M_SDE] = "DPM-Solver++(2M) SDE",
+                                        [FD_SAMPLER_HEUN] = "Heun"};
+    char noise[40] = "", grid[40] = "";
+    if (s->kind == FD_SAMPLER_DDPM)
+        snprintf(noise, sizeof noise, ", sigma^2 = %s", s->variance == FD_VARIANCE_BETA ? "beta" : "beta tilde");
+    if (s->kind == FD_SAMPLER_DDIM || s->kind == FD_SAMPLER_DPMPP_2M_SDE)
+        snprintf(noise, sizeof noise, ", eta %g", s->eta);
+    if (s->kind == FD_SAMPLER_HEUN) snprintf(noise, sizeof noise, " (%d evaluations)", 2 * s->steps - 1);
+    if (s->grid == FD_GRID_LOG_SNR) snprintf(grid, sizeof grid, ", log-SNR grid");
+    if (s->grid == FD_GRID_KARRAS) snprintf(grid, sizeof grid, ", Karras grid (rho %g)", s->rho);
+    snprintf(how, size, "%s, %d steps%s%s%s", names[s->kind], s->steps, noise, grid,
+             s->clip ? ", x0 clipped to the prior" : "");
+}
+
 void fd_generate_note(const fd_generate_spec *spec, char *note, size_t size) {
-    const fd_sampler_spec *s = &spec->sampler;
-    char how[64];
-    if (s->kind == FD_SAMPLER_DDIM) snprintf(how, sizeof how, "DDIM, %d steps, eta %g", s->steps, s->eta);
-    else
-        snprintf(how, sizeof how, "DDPM, %d steps, sigma^2 = %s", s->steps,
-                 s->variance == FD_VARIANCE_BETA ? "beta" : "beta tilde");
+    char how[160];
+    sampler_words(&spec->sampler, how, sizeof how);
     snprintf(note, size, "%s; guidance gamma = %g (eps = (1 - gamma) eps(null) + gamma eps(label)); label %s", how,
              spec->gamma, label_words[spec->label]);
 }
@@ -53,6 +68,31 @@ static fd_status choose_label(fd_generator *g, fd_error *err) {
     return FD_OK;
 }
 
+/* Normalised coordinates as float32 whose physical value, rounded as to_physical() does, is still inside the range: from
+ * the bound itself a few units inwards. */
+static float inner_bound(const fd_scaler *scaler, int j, double bound, double other) {
+    float x = (float)((bound - scaler->shift[j]) / scaler->scale[j]);
+    float inwards = (float)((other - scaler->shift[j]) / scaler->scale[j]);
+    double lo = fmin(bound, other), hi = fmax(bound, other);
+    for (;;) {
+        double theta = (float)(scaler->shift[j] + scaler->scale[j] * (double)x);
+        if ((theta >= lo && theta <= hi) || x == inwards) return x;
+        x = nextafterf(x, inwards);
+    }
+}
+
+/* The prior's box for x0. Periodic parameters have no walls. */
+static fd_status clip_to_prior(fd_generator *g, fd_error *err) {
+    const fd_model *model = g->setting.model;
+    float lo[FD_MAX_PARAMS], hi[FD_MAX_PARAMS];
+    for (int j = 0; j < model->n_params; j++) {
+        const fd_param *p = &model->params[j];
+        lo[j] = p->periodic ? -INFINITY : inner_bound(&g->file.params, j, p->lo, p->hi);
+        hi[j] = p->periodic ? INFINITY : inner_bound(&g->file.params, j, p->hi, p->lo);
+    }
+    return fd_sampler_clip(g->sampler, model->n_params, lo, hi, err);
+}
+
 static fd_status prepare(fd_generator *g, const char *path, fd_error *err) {
     if (g->file.network->spec.dim != g->setting.model->n_params ||
         g->file.network->spec.n_labels != g->setting.model->n_labels)
@@ -72,6 +112,7 @@ static fd_status prepare(fd_generator *g, const char *path, fd_error *err) {
     fd_status status = choose_label(g, err);
     if (!status) status = fd_schedule_create(&g->file.schedule, &g->schedule, err);
     if (!status) status = fd_sampler_create(&g->spec.sampler, g->schedule, &g->sampler, err);
+    if (!status && g->spec.sampler.clip) status = clip_to_prior(g, err);
     if (!status) status = fd_network_denoiser(g->file.network, g->schedule, &g->network, err);
     if (!status) status = fd_guided_denoiser(g->network, g->spec.gamma, &g->guided, err);
     return status;
@@ -117,7 +158,7 @@ const fd_generate_spec *fd_generator_spec(const fd_generator *g) { return &g->sp
 const fd_model_file *fd_generator_model_file(const fd_generator *g) { return &g->file; }
 
 size_t fd_generator_block(const fd_generator *g) {
-    size_t tiles = (size_t)(8000 / g->sampler->n_steps);
+    size_t tiles = (size_t)(8000 / g->sampler->evaluations);
     if (tiles < 1) tiles = 1;
     if (tiles > 256) tiles = 256;
     return tiles * (size_t)g->guided->max_rows * (size_t)omp_get_max_threads();

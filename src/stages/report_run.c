@@ -36,7 +36,7 @@ static void config_rows(fd_text *html, const fd_config *c) {
     fd_html_row(html, "Random seed", "%llu", (unsigned long long)c->seed);
     fd_html_row(html, "Training pairs", "%llu prior draws, %.0f %% for training", (unsigned long long)c->simulate.pairs,
                 100 * c->simulate.train_fraction);
-    fd_html_row(html, "Diffusion", "%s schedule, T = %d", c->diffusion.kind == FD_SCHEDULE_LINEAR ? "linear" : "cosine",
+    fd_html_row(html, "Diffusion", "%s schedule, T = %d", fd_schedule_name(c->diffusion.kind),
                 c->diffusion.steps);
     fd_html_row(html, "Training", "%ld updates of %d pairs for the pre-network", c->train.updates, c->train.batch);
     if (c->tune_rounds > 0)
