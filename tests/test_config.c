@@ -107,6 +107,8 @@ static void dump_reads_back(void **state) {
                           "before.keep_chi2_below=1e3",
                           "sample.sampler={kind: heun, steps: 9, grid: karras, rho: 6.5, clip: yes}",
                           "before.sampler={kind: dpmpp_2m_sde, grid: log_snr}",
+                          "sample.guidance_s_min=0.05",
+                          "before.guidance_s_max=12.5",
                           "before.label=window"};
     fd_error err = {0};
     if (fd_config_load(NULL, sizeof sets / sizeof *sets, sets, &c, &err)) fail_msg("%s", err.message);
@@ -115,6 +117,8 @@ static void dump_reads_back(void **state) {
     assert_true(c.select.generate.sampler.kind == FD_SAMPLER_DDIM && c.before.generate.sampler.steps == 50);
     const fd_sampler_spec *s = &c.sample.generate.sampler;
     assert_true(s->kind == FD_SAMPLER_HEUN && s->grid == FD_GRID_KARRAS && s->rho == 6.5 && s->clip && s->eta == 0);
+    assert_true(c.sample.generate.guidance_s_min == 0.05 && isinf(c.sample.generate.guidance_s_max));
+    assert_true(c.before.generate.guidance_s_min == 0 && c.before.generate.guidance_s_max == 12.5);
     assert_true(c.before.generate.sampler.kind == FD_SAMPLER_DPMPP_2M_SDE);
     assert_true(c.before.generate.sampler.eta == 1); /* an SDE that is not told otherwise has all its noise */
     assert_true(c.before.generate.sampler.grid == FD_GRID_LOG_SNR && !c.before.generate.sampler.clip);
@@ -194,6 +198,9 @@ static void values_out_of_range(void **state) {
     refuse("diffusion: {s_min: 0}", NULL, "'0' is not possible; allowed: a number from 1e-06 to 1000000");
     refuse("diffusion: {schedule: log_snr, s_min: 50}", NULL,
            "diffusion.s_min: '50' is not possible; allowed: at most half of s_max, 80");
+    refuse("sample: {guidance_s_min: 3, guidance_s_max: 2}", NULL,
+           "sample.guidance_s_min: '3' is not possible; allowed: at most guidance_s_max, 2");
+    refuse("sample: {guidance_s_max: 0}", NULL, "allowed: a number more than 0 (.inf: no limit)");
     refuse("sample: {sampler: {grid: karras, rho: 0}}", NULL, "sample.sampler.rho: '0'");
     refuse("sample: {sampler: {kind: euler}}", NULL, "allowed: ddpm, ddim, dpmpp_2m, dpmpp_2m_sde, heun");
     refuse("diffusion: {steps: 10}\nsample:\n  sampler: {steps: 11}\n", NULL,

@@ -65,10 +65,85 @@ static void guidance_is_linear_in_gamma(void **state) {
     fd_schedule_free(s);
 }
 
+/* Between the levels it is the guided model, elsewhere the plain conditional one, to the last bit: at every t, both ends of
+ * the interval included. */
+static void guidance_is_limited_to_its_interval(void **state) {
+    (void)state;
+    fd_schedule *s = make_schedule(FD_SCHEDULE_LOG_SNR, 60, 1);
+    mixture m = make_mixture(s);
+    const double gammas[] = {3, 0};
+    for (int g = 0; g < 2; g++) {
+        fd_denoiser *limited = NULL, *full = NULL;
+        assert_int_equal(fd_guided_denoiser(&m.base, gammas[g], &limited, NULL), FD_OK);
+        assert_int_equal(fd_guided_denoiser(&m.base, gammas[g], &full, NULL), FD_OK);
+        assert_int_equal(fd_guidance_between(limited, s, fd_schedule_s(s, 20), fd_schedule_s(s, 40), NULL), FD_OK);
+        float x[DIM] = {0.3f, -0.2f}, got[DIM], wanted[DIM], label = 2;
+        void *a = aligned_alloc(64, (limited->scratch_bytes + 63) & ~(size_t)63);
+        void *b = aligned_alloc(64, (full->scratch_bytes + 63) & ~(size_t)63);
+        tile plain;
+        limited->prepare(limited, 1, &label, 1, a);
+        full->prepare(full, 1, &label, 1, b);
+        mixture_prepare(&m.base, 1, &label, 1, &plain);
+        for (int t = 1; t <= 60; t++) {
+            limited->predict(limited, 1, x, t, got, a);
+            if (t >= 20 && t <= 40) full->predict(full, 1, x, t, wanted, b);
+            else
+                mixture_predict(&m.base, 1, x, t, wanted, &plain);
+            assert_memory_equal(got, wanted, sizeof got);
+        }
+        free(a), free(b);
+        fd_denoiser_free(limited);
+        fd_denoiser_free(full);
+    }
+    fd_schedule_free(s);
+}
+
+/* What is announced is what happens. */
+static void evaluations_are_counted_honestly(void **state) {
+    (void)state;
+    fd_schedule *s = make_schedule(FD_SCHEDULE_LOG_SNR, 300, 1);
+    const double gammas[] = {0, 1, 4}, intervals[][2] = {{0, INFINITY}, {0.1, 5}, {0, 0.5}, {2, INFINITY}, {1e3, 1e4}};
+    float x[ROWS * DIM], label = 1;
+    for (int kind = 0; kind < KINDS; kind++)
+        for (int g = 0; g < 3; g++)
+            for (int i = 0; i < 5; i++) {
+                mixture m = make_mixture(s);
+                fd_denoiser *guided = NULL;
+                fd_sampler *sampler = sampler_of(s, (fd_sampler_spec){.kind = (fd_sampler_kind)kind, .steps = 21,
+                                                                      .grid = FD_GRID_LOG_SNR});
+                assert_int_equal(fd_guided_denoiser(&m.base, gammas[g], &guided, NULL), FD_OK);
+                assert_int_equal(fd_guidance_between(guided, s, intervals[i][0], intervals[i][1], NULL), FD_OK);
+                generate(sampler, guided, 1, 0, ROWS, ROWS, &label, x);
+                assert_int_equal(m.calls, fd_guided_evaluations(guided, sampler));
+                if (g < 2 || i == 4) assert_int_equal(m.calls, sampler->evaluations);
+                else if (i == 0) assert_int_equal(m.calls, 2 * sampler->evaluations);
+                else assert_true(m.calls > sampler->evaluations && m.calls < 2 * sampler->evaluations);
+                fd_sampler_free(sampler);
+                fd_denoiser_free(guided);
+            }
+    fd_schedule_free(s);
+}
+
+static void impossible_intervals_are_refused(void **state) {
+    (void)state;
+    fd_schedule *s = make_schedule(FD_SCHEDULE_LINEAR, 10, 1);
+    mixture m = make_mixture(s);
+    fd_denoiser *guided = NULL;
+    fd_error err;
+    const double bad[][2] = {{-1, 1}, {2, 1}, {(double)NAN, 1}, {0, (double)NAN}};
+    assert_int_equal(fd_guided_denoiser(&m.base, 2, &guided, NULL), FD_OK);
+    for (int i = 0; i < 4; i++) assert_int_equal(fd_guidance_between(guided, s, bad[i][0], bad[i][1], &err), FD_ERR_CONFIG);
+    fd_denoiser_free(guided);
+    fd_schedule_free(s);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(guidance_identities),
         cmocka_unit_test(guidance_is_linear_in_gamma),
+        cmocka_unit_test(guidance_is_limited_to_its_interval),
+        cmocka_unit_test(evaluations_are_counted_honestly),
+        cmocka_unit_test(impossible_intervals_are_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -271,12 +271,15 @@ static void clipped_samples_are_in_the_box(void **state) {
         pairs_and_network(&run);
         ok(fd_stage_sample(&run, &c.sample, at("net.h5"), at("free.h5"), &err), &err);
         c.sample.generate.sampler.clip = true;
+        c.sample.generate.guidance_s_min = 0.1, c.sample.generate.guidance_s_max = 3;
         ok(fd_stage_sample(&run, &c.sample, at("net.h5"), at("clipped.h5"), &err), &err);
         rows unbound = load(at("free.h5")), clipped = load(at("clipped.h5"));
         assert_true(outside(&unbound) > 100);
         assert_int_equal(outside(&clipped), 0);
         assert_null(strstr(unbound.info.note, "clipped"));
         assert_non_null(strstr(clipped.info.note, "10 steps"));
+        assert_non_null(strstr(clipped.info.note, "gamma = 8 for noise levels s from 0.1 to 3 and 1 elsewhere ("));
+        assert_non_null(strstr(clipped.info.note, " evaluations of the network a sample"));
         assert_non_null(strstr(clipped.info.note, "Karras grid (rho 7), x0 clipped to the prior;"));
         drop(&unbound), drop(&clipped);
     }

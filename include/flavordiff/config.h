@@ -26,6 +26,7 @@ typedef struct fd_simulate_spec {
 typedef struct fd_generate_spec { /* shared by select and sample */
     fd_sampler_spec sampler;
     double gamma;            /* guidance: eps = (1 - gamma) eps(null) + gamma eps(label); 8 */
+    double guidance_s_min, guidance_s_max; /* noise levels between which gamma applies; 1 elsewhere. 0, inf: all */
     fd_label_choice label;
     double label_values[FD_MAX_LABELS]; /* FD_LABEL_VALUES: the model's labels, in label space */
     int n_label_values;

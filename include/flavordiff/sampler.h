@@ -36,6 +36,12 @@ fd_status fd_network_denoiser(const fd_network *network, const fd_schedule *sche
  * others write w = gamma - 1. `inner` is borrowed and must outlive the result. */
 fd_status fd_guided_denoiser(const fd_denoiser *inner, double gamma, fd_denoiser **denoiser, fd_error *err);
 
+/* Limits the guidance of a denoiser made by fd_guided_denoiser to times whose noise level s_t is in [s_min, s_max]
+ * (Kynkaanniemi et al. 2024); at others it is the plain conditional model, for one evaluation. FD_ERR_CONFIG unless
+ * 0 <= s_min <= s_max; s_max may be infinite. An interval with no time in it is no guidance. To be called before threads
+ * share the denoiser. */
+fd_status fd_guidance_between(fd_denoiser *guided, const fd_schedule *schedule, double s_min, double s_max, fd_error *err);
+
 typedef enum fd_sampler_kind {
     FD_SAMPLER_DDPM, /* ancestral, eq. A.23; fewer steps than T: betas of the respaced chain */
     FD_SAMPLER_DDIM, /* Song, Meng, Ermon 2021; eta = 0 deterministic, eta = 1 at T steps = DDPM with beta tilde */
@@ -89,6 +95,8 @@ typedef struct fd_sampler {
 fd_status fd_sampler_create(const fd_sampler_spec *spec, const fd_schedule *schedule, fd_sampler **sampler,
                             fd_error *err);
 void fd_sampler_free(fd_sampler *sampler);
+/* Evaluations of the inner denoiser that one sample with a label takes: the sampler's, and those that guidance adds. */
+long fd_guided_evaluations(const fd_denoiser *guided, const fd_sampler *sampler);
 
 /* Keeps the clean point inside a box: after every prediction x0 is clamped to [lo, hi] component by component and
  * eps = (x - signal x0) / spread taken from it. lo, hi (dim), normalised coordinates, copied; infinite: that component is

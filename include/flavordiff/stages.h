@@ -32,7 +32,7 @@ fd_status fd_stage_sample(const fd_run *run, const fd_sample_spec *spec, const c
 /* One set of a ledger. */
 typedef struct fd_ledger_entry {
     char set[64];       /* "prior", "pre-network", "tuned network" */
-    char note[256];
+    char note[512];
     fd_tally tally;
 } fd_ledger_entry;
 /* Wilson score interval (95 %) of k successes in n. */

@@ -17,6 +17,7 @@ enum { MAX_CONFIG_BYTES = 1 << 20, MAX_PLACE = 96 };
 static void default_generate(fd_generate_spec *g) {
     *g = (fd_generate_spec){.sampler = {.kind = FD_SAMPLER_DDPM, .steps = 1000, .variance = FD_VARIANCE_BETA, .rho = 7},
                             .gamma = 8,
+                            .guidance_s_max = INFINITY,
                             .label = FD_LABEL_CENTRAL};
 }
 
@@ -235,6 +236,12 @@ static fd_status check_generate(const fd_config *c, const fd_generate_spec *g, c
         snprintf(place, sizeof place, "%s.sampler.steps", block);
         snprintf(message, sizeof message, "'%d' is not possible; allowed: 1 to %d, the steps of diffusion.steps",
                  g->sampler.steps, c->diffusion.steps);
+        return fail_at(err, from, place, message);
+    }
+    if (g->guidance_s_min > g->guidance_s_max) {
+        snprintf(place, sizeof place, "%s.guidance_s_min", block);
+        snprintf(message, sizeof message, "'%g' is not possible; allowed: at most guidance_s_max, %g", g->guidance_s_min,
+                 g->guidance_s_max);
         return fail_at(err, from, place, message);
     }
     if (g->label != FD_LABEL_VALUES) return FD_OK;

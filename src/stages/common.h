@@ -77,6 +77,8 @@ const fd_setting *fd_generator_setting(const fd_generator *generator);
 /* How the points are made, with the number of steps as resolved. */
 const fd_generate_spec *fd_generator_spec(const fd_generator *generator);
 const fd_model_file *fd_generator_model_file(const fd_generator *generator);
+/* Evaluations of the network one sample takes, guidance included. */
+long fd_generator_evaluations(const fd_generator *generator);
 /* Rows a call should ask for so that it lasts a fraction of a second to a few seconds. */
 size_t fd_generator_block(const fd_generator *generator);
 /* Samples first .. first + n - 1 and their verdicts; the result depends on (seed, index) alone. */

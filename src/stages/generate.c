@@ -41,10 +41,13 @@ static void sampler_words(const fd_sampler_spec *s, char *how, size_t size) {
 }
 
 void fd_generate_note(const fd_generate_spec *spec, char *note, size_t size) {
-    char how[160];
+    char how[160], where[80] = "";
     sampler_words(&spec->sampler, how, sizeof how);
-    snprintf(note, size, "%s; guidance gamma = %g (eps = (1 - gamma) eps(null) + gamma eps(label)); label %s", how,
-             spec->gamma, label_words[spec->label]);
+    if (spec->guidance_s_min > 0 || !isinf(spec->guidance_s_max))
+        snprintf(where, sizeof where, " for noise levels s from %g to %g and 1 elsewhere", spec->guidance_s_min,
+                 spec->guidance_s_max);
+    snprintf(note, size, "%s; guidance gamma = %g%s (eps = (1 - gamma) eps(null) + gamma eps(label)); label %s", how,
+             spec->gamma, where, label_words[spec->label]);
 }
 
 /* label (n_labels, label space) -> the network's normalised coordinates. */
@@ -115,6 +118,8 @@ static fd_status prepare(fd_generator *g, const char *path, fd_error *err) {
     if (!status && g->spec.sampler.clip) status = clip_to_prior(g, err);
     if (!status) status = fd_network_denoiser(g->file.network, g->schedule, &g->network, err);
     if (!status) status = fd_guided_denoiser(g->network, g->spec.gamma, &g->guided, err);
+    if (!status)
+        status = fd_guidance_between(g->guided, g->schedule, g->spec.guidance_s_min, g->spec.guidance_s_max, err);
     return status;
 }
 
@@ -156,6 +161,8 @@ void fd_generator_free(fd_generator *g) {
 const fd_setting *fd_generator_setting(const fd_generator *g) { return &g->setting; }
 const fd_generate_spec *fd_generator_spec(const fd_generator *g) { return &g->spec; }
 const fd_model_file *fd_generator_model_file(const fd_generator *g) { return &g->file; }
+
+long fd_generator_evaluations(const fd_generator *g) { return fd_guided_evaluations(g->guided, g->sampler); }
 
 size_t fd_generator_block(const fd_generator *g) {
     size_t tiles = (size_t)(8000 / g->sampler->evaluations);

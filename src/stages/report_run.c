@@ -8,7 +8,7 @@
 #include "stages/report.h"
 
 static void generation_rows(fd_text *html, const char *name, const fd_generate_spec *g) {
-    char how[256];
+    char how[400];
     fd_generate_note(g, how, sizeof how);
     fd_html_row(html, name,
                 "%s. gamma = 1 is the plain conditional network; elsewhere w = gamma - 1 = %g is called the scale", how,

@@ -49,6 +49,9 @@ static fd_status walk_open(const fd_run *run, const char *verb, const char *mode
     w->info.seed = run->config->seed;
     snprintf(w->info.target, sizeof w->info.target, "%s", setting->target.name);
     fd_generate_note(fd_generator_spec(w->generator), w->info.note, sizeof w->info.note);
+    size_t used = strlen(w->info.note);
+    snprintf(w->info.note + used, sizeof w->info.note - used, "; %ld evaluations of the network a sample",
+             fd_generator_evaluations(w->generator));
     return status;
 }
 
