@@ -30,7 +30,7 @@ int main(int argc, char **argv) {
     for (size_t i = 0; i < (size_t)PAIRS * LABELS; i++) labels[i] = (float)fd_rng_normal(&rng);
     if (fd_network_create(&spec, &network, &err) || fd_schedule_create(&schedule_spec, &schedule, &err)) goto failed;
     fd_network_initialise(network, 1);
-    if (fd_trainer_create(network, schedule, &train, PAIRS, PAIRS, x, labels, 1, &trainer, &err)) goto failed;
+    if (fd_trainer_create(network, schedule, &train, &(fd_train_data){.n = PAIRS, .n_train = PAIRS, .x = x, .labels = labels}, 1, &trainer, &err)) goto failed;
     double best = 0;
     for (long r = 0; r <= repeat; r++) { /* the first warms up */
         double start = bench_now();

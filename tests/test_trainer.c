@@ -97,7 +97,7 @@ static void free_problem(problem *p) {
 static fd_trainer *make_trainer(const problem *p) {
     fd_trainer *trainer;
     fd_error err = {0};
-    if (fd_trainer_create(p->network, p->schedule, &p->train, p->n, p->n_train, p->x, p->labels, 9, &trainer, &err))
+    if (fd_trainer_create(p->network, p->schedule, &p->train, &(fd_train_data){.n = p->n, .n_train = p->n_train, .x = p->x, .labels = p->labels}, 9, &trainer, &err))
         fail_msg("%s", err.message);
     return trainer;
 }
@@ -353,17 +353,17 @@ static void refusals(void **state) {
     bad[3].label_drop = 1.5;
     for (int i = 0; i < 4; i++) {
         fd_status s =
-            fd_trainer_create(p.network, p.schedule, &bad[i], p.n, p.n_train, p.x, p.labels, 1, &trainer, &err);
+            fd_trainer_create(p.network, p.schedule, &bad[i], &(fd_train_data){.n = p.n, .n_train = p.n_train, .x = p.x, .labels = p.labels}, 1, &trainer, &err);
         assert_int_equal(s, FD_ERR_CONFIG);
         assert_null(trainer);
     }
-    assert_int_equal(fd_trainer_create(p.network, p.schedule, &p.train, p.n, 0, p.x, p.labels, 1, &trainer, &err),
+    assert_int_equal(fd_trainer_create(p.network, p.schedule, &p.train, &(fd_train_data){.n = p.n, .n_train = 0, .x = p.x, .labels = p.labels}, 1, &trainer, &err),
                      FD_ERR_EMPTY);
     p.x[40] = NAN;
-    assert_int_equal(fd_trainer_create(p.network, p.schedule, &p.train, p.n, 9, p.x, p.labels, 1, &trainer, &err),
+    assert_int_equal(fd_trainer_create(p.network, p.schedule, &p.train, &(fd_train_data){.n = p.n, .n_train = 9, .x = p.x, .labels = p.labels}, 1, &trainer, &err),
                      FD_ERR_VALUE);
     p.x[40] = 0;
-    assert_int_equal(fd_trainer_create(p.network, p.schedule, &p.train, p.n, p.n, p.x, p.labels, 1, &trainer, NULL),
+    assert_int_equal(fd_trainer_create(p.network, p.schedule, &p.train, &(fd_train_data){.n = p.n, .n_train = p.n, .x = p.x, .labels = p.labels}, 1, &trainer, NULL),
                      FD_OK);
     assert_true(isnan(fd_trainer_validate(trainer, false, 10)));
     fd_trainer_free(trainer);

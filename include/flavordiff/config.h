@@ -6,6 +6,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "flavordiff/informant.h"
 #include "flavordiff/network.h"
 #include "flavordiff/sampler.h"
 #include "flavordiff/schedule.h"
@@ -45,6 +46,23 @@ typedef struct fd_sample_spec {
     double keep_chi2_below;  /* rows kept in the file: solutions, and those whose five-observable chi2 is below; inf: all */
 } fd_sample_spec;
 
+typedef enum fd_draws { FD_DRAWS_REGION, FD_DRAWS_PRIOR } fd_draws;
+
+/* The simulator-informed network (informant.h): trained on fresh draws, beside or in place of the paper's. */
+typedef struct fd_informed_spec {
+    bool enabled;            /* the pipeline trains it and samples from it */
+    int width, hidden, last; /* hidden layers of `width` (SiLU) and one of `last` (tanh; 0: none) */
+    fd_informant_spec told;  /* what it is told */
+    fd_schedule_spec diffusion;
+    fd_draws draws;          /* training pairs: the prior restricted to widened windows, or the prior */
+    double widen;            /* region: the 3 sigma windows widened by this factor */
+    double cluster;          /* region: draws an orbit, in the mean */
+    uint64_t validation;     /* further pairs the validation loss is taken on */
+    fd_train_spec train;
+    bool use_ema;
+    fd_sample_spec sample;
+} fd_informed_spec;
+
 typedef struct fd_config {
     char name[64];
     uint64_t seed;
@@ -61,6 +79,7 @@ typedef struct fd_config {
     fd_select_spec select;
     fd_sample_spec before;   /* samples of the pre-network, for the ledger: the yield before tuning */
     fd_sample_spec sample;   /* samples of the tuned network */
+    fd_informed_spec informed;
 } fd_config;
 
 void fd_config_default(fd_config *config);

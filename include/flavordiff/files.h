@@ -7,6 +7,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "flavordiff/informant.h"
 #include "flavordiff/network.h"
 #include "flavordiff/schedule.h"
 #include "flavordiff/target.h"
@@ -71,6 +72,8 @@ typedef struct fd_model_file {
     bool use_ema;               /* which of the two sampling takes */
     fd_scaler params, labels;
     fd_schedule_spec schedule;
+    bool informed;              /* a simulator-informed network: `told` says what it is told */
+    fd_informant_spec told;
     fd_model_options model;
     char trained_on[16];        /* "prior" (pre-network) or "selected" (tuned) */
     long updates;               /* done in all */
@@ -81,6 +84,8 @@ typedef struct fd_model_file {
 fd_status fd_model_file_write(const char *path, bool force, const fd_model_file *file,
                               const fd_provenance *provenance, fd_error *err);
 fd_status fd_model_file_read(const char *path, fd_model_file *file, fd_error *err);
+/* Whether a model file is a simulator-informed network, without reading its weights. */
+fd_status fd_model_file_is_informed(const char *path, bool *informed, fd_error *err);
 void fd_model_file_clear(fd_model_file *file); /* frees what file holds and zeroes it */
 
 /* ---- analysis files: observables of a sample set, for people and their tools -------------------------------- */

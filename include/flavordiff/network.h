@@ -1,8 +1,8 @@
 /* The denoising network of Table 2: fully connected layers, each fed [previous layer, label, time].
  *
- *   h_0 = x_t;   h_k = act_k(W_k [h_{k-1}, L, t] + b_k);   eps = h_{K+1}     (eq. 2.11)
+ *   h_0 = [x_t, f];   h_k = act_k(W_k [h_{k-1}, L, t] + b_k);   eps = h_{K+1}     (eq. 2.11)
  *
- * t enters as t/T; the label is normalised (fd_scaler) and is all zeros when dropped (paper: null = 0).
+ * f are features of (x_t, t, L) that somebody else works out (informant.h); the paper's network has none. t enters as t/T; the label is normalised (fd_scaler) and is all zeros when dropped (paper: null = 0).
  * Weights are float32. Canonical order, the only one in files and at this interface, is PyTorch's: for each layer
  * weight (out, in + n_labels + 1) row-major with columns [h, L, t], then bias (out). */
 #ifndef FLAVORDIFF_NETWORK_H
@@ -18,7 +18,8 @@ enum { FD_MAX_HIDDEN = 16, FD_MAX_WIDTH = 4096 };
 typedef enum fd_activation { FD_IDENTITY, FD_SELU, FD_TANH, FD_SILU } fd_activation;
 
 typedef struct fd_network_spec {
-    int dim;                                  /* components of x: 23 or 21 */
+    int dim;                                  /* components of x and of the output: 23 or 21 */
+    int n_features;                           /* further inputs of the first layer; 0 in the paper */
     int n_labels;                             /* 11 */
     int n_hidden;                             /* 7 in the paper */
     int widths[FD_MAX_HIDDEN];                /* 64 128 256 512 256 128 64 */
@@ -50,7 +51,7 @@ const char *fd_activation_name(fd_activation activation);
 
 /* The readable reference: the whole maths of the network in double, one sample at a time. Oracle of the
  * kernels and of the gradient test; not fast. weights, and gradient if wanted, are double (n_weights).
- * eps (dim). x (dim), label (n_labels) normalised or NULL for dropped, time = t/T. */
+ * eps (dim). x (dim + n_features), label (n_labels) normalised or NULL for dropped, time = t/T. */
 void fd_reference_forward(const fd_network_spec *spec, const double *weights, const double *x, const double *label,
                           double time, double *eps);
 /* Loss mean_k (eps_k - target_k)^2 of one sample; adds `factor` x d loss / d weights to gradient. */

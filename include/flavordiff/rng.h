@@ -25,7 +25,8 @@ typedef enum fd_stream {
     FD_STREAM_TEST = 12,    /* tests only */
     FD_STREAM_ANALYSE = 13, /* item: draw                         prior draws the analysis compares with */
     FD_STREAM_PLOT = 14,    /* item: 0                            which points of a large set are drawn */
-    FD_STREAM_WINDOW = 15   /* item: 0                            search for one label inside a target's windows */
+    FD_STREAM_WINDOW = 15,  /* item: 0                            search for one label inside a target's windows */
+    FD_STREAM_PAIRS = 16    /* item: block of pairs               fresh training pairs */
 } fd_stream;
 
 typedef struct fd_rng {

@@ -26,6 +26,8 @@ fd_status fd_stage_simulate(const fd_run *run, const char *out, fd_error *err);
 /* start NULL: a fresh network on prior pairs (the pre-network). Otherwise fine-tuning from that model file with the
  * tune settings. */
 fd_status fd_stage_train(const fd_run *run, const char *data, const char *start, const char *out, fd_error *err);
+/* The simulator-informed network, from endless draws: no data file. */
+fd_status fd_stage_train_informed(const fd_run *run, const char *out, fd_error *err);
 fd_status fd_stage_select(const fd_run *run, const char *model, const char *out, fd_error *err);
 fd_status fd_stage_sample(const fd_run *run, const fd_sample_spec *spec, const char *model, const char *out,
                           fd_error *err);

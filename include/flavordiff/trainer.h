@@ -7,6 +7,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "flavordiff/informant.h"
 #include "flavordiff/network.h"
 #include "flavordiff/schedule.h"
 
@@ -22,7 +23,26 @@ typedef struct fd_train_spec {
     double label_drop;           /* 0.1 */
     double ema_decay;            /* 0.999; the averaged weights are kept beside the raw ones */
     int frozen_layers;           /* first Q layers keep their weights (appendix C); 0: fine-tuning of all */
+    double noise_mean, noise_spread; /* t drawn with log s normal(mean, spread), s = sqrt((1 - abar) / abar): more work
+                                      * where it pays; spread 0: t uniform on 1..T, as in the paper */
 } fd_train_spec;
+
+/* Pairs without end: independent draws from whatever law the source stands for. */
+typedef struct fd_pair_source fd_pair_source;
+struct fd_pair_source {
+    /* Pairs of block `block` into x (n, dim) and labels (n, n_labels), both normalised; a function of (seed, block)
+     * alone. Thread-safe. */
+    void (*draw)(const fd_pair_source *self, uint64_t seed, uint64_t block, int n, float *x, float *labels);
+};
+enum { FD_PAIR_BLOCK = 256 }; /* rows of a block */
+
+/* What to learn from, all borrowed for the trainer's life. */
+typedef struct fd_train_data {
+    size_t n, n_train;            /* rows of the arrays; the first n_train train, the others validate */
+    const float *x, *labels;      /* (n, dim), (n, n_labels): normalised */
+    const fd_pair_source *source; /* in place of training rows (n_train = 0), or NULL */
+    const fd_informant *informant; /* of an informed network, or NULL: x_t alone, predicting the noise */
+} fd_train_data;
 
 void fd_train_spec_paper(fd_train_spec *spec);
 /* Learning rate and beta1 of update i = 0..updates-1 (torch.optim.lr_scheduler.OneCycleLR, cosine, two phases). */
@@ -30,20 +50,18 @@ void fd_one_cycle(const fd_train_spec *spec, long update, double *rate, double *
 
 typedef struct fd_trainer fd_trainer;
 
-/* x (n, dim) and labels (n, n_labels): normalised training pairs, borrowed for the trainer's life; the
- * first n_train rows train, the others validate. `network` gives the initial weights (copied).
- * FD_ERR_CONFIG on an impossible spec, FD_ERR_EMPTY when n_train is 0, FD_ERR_VALUE on numbers that are not finite. */
+/* `network` gives the initial weights (copied). FD_ERR_CONFIG on an impossible spec, FD_ERR_EMPTY when there is nothing to
+ * train on, FD_ERR_VALUE on numbers that are not finite. */
 fd_status fd_trainer_create(const fd_network *network, const fd_schedule *schedule, const fd_train_spec *spec,
-                            size_t n, size_t n_train, const float *x, const float *labels, uint64_t seed,
-                            fd_trainer **trainer, fd_error *err);
+                            const fd_train_data *data, uint64_t seed, fd_trainer **trainer, fd_error *err);
 void fd_trainer_free(fd_trainer *trainer);
 /* One update on the next batch (pairs reshuffled every epoch; t uniform on 1..T; label dropped with
  * probability label_drop). Returns the batch loss: mean over rows and components. */
 double fd_trainer_step(fd_trainer *trainer);
-/* The same update on a batch the caller made: noised x_t (batch, dim), labels (batch, n_labels) with dropped ones zero,
- * time = t/T (batch), noise (batch, dim). What the golden test drives. */
-double fd_trainer_step_batch(fd_trainer *trainer, const float *x_t, const float *labels, const float *time,
-                             const float *noise);
+/* The same update on a batch the caller made: inputs (batch, dim + n_features), labels (batch, n_labels) with dropped ones
+ * zero, time = t/T (batch), target (batch, dim): the noise. What the golden test drives. */
+double fd_trainer_step_batch(fd_trainer *trainer, const float *inputs, const float *labels, const float *time,
+                             const float *target);
 long fd_trainer_updates_done(const fd_trainer *trainer);
 /* Loss on the validation rows with fixed t and noise (so that values are comparable), label given; raw or EMA
  * weights. NaN when there are no validation rows. At most max_rows rows. */

@@ -81,6 +81,7 @@ fd_status cli_need_output(const cli *c, fd_error *err);
 /* The verbs. */
 fd_status verb_simulate(cli *c, fd_error *err);
 fd_status verb_train(cli *c, fd_error *err);
+fd_status verb_train_informed(cli *c, fd_error *err);
 fd_status verb_tune(cli *c, fd_error *err);
 fd_status verb_select(cli *c, fd_error *err);
 fd_status verb_sample(cli *c, fd_error *err);

@@ -23,6 +23,11 @@ const cli_verb cli_verbs[] = {
      "Trains the denoising network on the first rows of PAIRS (validating on the others): mean squared error on the noise, "
      "Adam, one-cycle learning rate. Raw and averaged weights are both kept.",
      "flavordiff train pairs.h5 -o pre-network.h5", CLI_STAGE & ~CLI_TARGET, 1, 1, verb_train, NULL},
+    {"train-informed", "", "the simulator-informed network, from endless draws",
+     "Trains a network that is told, at every noisy point, how far its labels are from those asked for and which step would "
+     "mend it (docs/method.md). Its training pairs are drawn while it trains, from the prior inside widened 3 sigma windows "
+     "of the target set, and never repeat. The informed block of the configuration has the settings.",
+     "flavordiff train-informed -o informed.h5", CLI_STAGE, 0, 0, verb_train_informed, NULL},
     {"select", "NETWORK.h5", "generated points near the target, for tuning",
      "Generates until select.wanted points pass the selection (chi2 of all labels below chi2_all, and the mass part below "
      "chi2_mass or the mixing part below chi2_mixing) or select.max_generated have been tried; counts the groups "
@@ -35,7 +40,8 @@ const cli_verb cli_verbs[] = {
     {"sample", "NETWORK.h5", "points from a trained network, and their yield",
      "Generates points for the label of the target set with DDPM or DDIM and classifier-free guidance "
      "eps = (1 - gamma) eps(null) + gamma eps(label). Prints the ledger: how many are inside which window, outside the "
-     "prior box, not finite. sample.keep_chi2_below limits what is kept in the file, never what is counted.",
+     "prior box, not finite. sample.keep_chi2_below limits what is kept in the file, never what is counted. A simulator-informed network takes its "
+     "settings from informed.sample in place of sample.",
      "flavordiff sample tuned.h5 -n 100000 --set sample.sampler.kind=ddim --set sample.sampler.steps=20 -o samples.h5",
      CLI_STAGE | CLI_NUMBER, 1, 1, verb_sample, "sample.n"},
     {"analyse", "SAMPLES.h5", "predictions of the solutions in a sample set",

@@ -13,6 +13,9 @@ static fd_status train(const fd_run *run, const cli *c, fd_error *err) {
 static fd_status tune(const fd_run *run, const cli *c, fd_error *err) {
     return fd_stage_train(run, c->args[1], c->args[0], c->output, err);
 }
+static fd_status train_informed(const fd_run *run, const cli *c, fd_error *err) {
+    return fd_stage_train_informed(run, c->output, err);
+}
 static fd_status analyse(const fd_run *run, const cli *c, fd_error *err) {
     return fd_stage_analyse(run, c->args[0], c->output, err);
 }
@@ -40,8 +43,16 @@ static fd_status print_ledger(const fd_run *run, const char *path, const char *s
     return FD_OK;
 }
 
+/* An informed network has settings of its own; -n counts for both. */
 static fd_status sample(const fd_run *run, const cli *c, fd_error *err) {
-    fd_status status = fd_stage_sample(run, &run->config->sample, c->args[0], c->output, err);
+    bool informed;
+    fd_sample_spec spec = run->config->sample;
+    fd_status status = fd_model_file_is_informed(c->args[0], &informed, err);
+    if (!status && informed) {
+        spec = run->config->informed.sample;
+        if (c->number[0]) spec.n = run->config->sample.n;
+    }
+    if (!status) status = fd_stage_sample(run, &spec, c->args[0], c->output, err);
     return status ? status : print_ledger(run, c->output, "samples", err);
 }
 static fd_status select_points(const fd_run *run, const cli *c, fd_error *err) {
@@ -56,6 +67,7 @@ static fd_status with_output(cli *c, cli_stage stage, fd_error *err) {
 
 fd_status verb_simulate(cli *c, fd_error *err) { return with_output(c, simulate, err); }
 fd_status verb_train(cli *c, fd_error *err) { return with_output(c, train, err); }
+fd_status verb_train_informed(cli *c, fd_error *err) { return with_output(c, train_informed, err); }
 fd_status verb_tune(cli *c, fd_error *err) { return with_output(c, tune, err); }
 fd_status verb_select(cli *c, fd_error *err) { return with_output(c, select_points, err); }
 fd_status verb_sample(cli *c, fd_error *err) { return with_output(c, sample, err); }

@@ -21,6 +21,29 @@ static void default_generate(fd_generate_spec *g) {
                             .label = FD_LABEL_CENTRAL};
 }
 
+static void default_informed(fd_informed_spec *s) {
+    s->width = 384;
+    s->hidden = 5;
+    s->last = 64;
+    fd_informant_spec_default(&s->told);
+    fd_schedule_spec_paper(&s->diffusion);
+    s->draws = FD_DRAWS_REGION;
+    s->widen = 3;
+    s->cluster = 1;
+    s->validation = 4096;
+    fd_train_spec_paper(&s->train);
+    s->train.batch = 256;
+    s->train.updates = 40000;
+    s->use_ema = true;
+    s->sample.n = 20000;
+    s->sample.keep_chi2_below = INFINITY;
+    s->sample.generate = (fd_generate_spec){.sampler = {.kind = FD_SAMPLER_DPMPP_2M, .steps = 20, .variance = FD_VARIANCE_BETA,
+                                                        .grid = FD_GRID_LOG_SNR, .rho = 7, .clip = true},
+                                            .gamma = 1,
+                                            .guidance_s_max = INFINITY,
+                                            .label = FD_LABEL_WINDOW};
+}
+
 void fd_config_default(fd_config *config) {
     memset(config, 0, sizeof *config); /* padding too: configurations are compared as bytes */
     strcpy(config->name, "paper");
@@ -53,6 +76,7 @@ void fd_config_default(fd_config *config) {
     config->before.keep_chi2_below = config->sample.keep_chi2_below = INFINITY;
     default_generate(&config->before.generate);
     default_generate(&config->sample.generate);
+    default_informed(&config->informed);
 }
 
 /* ---- schema: every value is first a text, so that absent keys are known and messages are ours ------------------ */
@@ -229,13 +253,13 @@ static fd_status read_text(const char *name, const char *text, size_t length, co
 
 /* ---- checks that need more than one key ------------------------------------------------------------------------------ */
 
-static fd_status check_generate(const fd_config *c, const fd_generate_spec *g, const char *block, const source *from,
-                                fd_error *err) {
+static fd_status check_generate(const fd_config *c, const fd_generate_spec *g, int steps, const char *block,
+                                const source *from, fd_error *err) {
     char place[MAX_PLACE], message[256];
-    if (g->sampler.steps > c->diffusion.steps) {
+    if (g->sampler.steps > steps) {
         snprintf(place, sizeof place, "%s.sampler.steps", block);
         snprintf(message, sizeof message, "'%d' is not possible; allowed: 1 to %d, the steps of diffusion.steps",
-                 g->sampler.steps, c->diffusion.steps);
+                 g->sampler.steps, steps);
         return fail_at(err, from, place, message);
     }
     if (g->guidance_s_min > g->guidance_s_max) {
@@ -293,9 +317,13 @@ static fd_status check(const fd_config *c, const source *from, fd_error *err) {
     }
     fd_status status = check_train(&c->train, "train", from, err);
     if (!status) status = check_train(&c->tune, "tune", from, err);
-    if (!status) status = check_generate(c, &c->select.generate, "select", from, err);
-    if (!status) status = check_generate(c, &c->before.generate, "before", from, err);
-    if (!status) status = check_generate(c, &c->sample.generate, "sample", from, err);
+    int steps = c->diffusion.steps;
+    if (!status) status = check_train(&c->informed.train, "informed.train", from, err);
+    if (!status) status = check_generate(c, &c->select.generate, steps, "select", from, err);
+    if (!status) status = check_generate(c, &c->before.generate, steps, "before", from, err);
+    if (!status) status = check_generate(c, &c->sample.generate, steps, "sample", from, err);
+    if (!status)
+        status = check_generate(c, &c->informed.sample.generate, c->informed.diffusion.steps, "informed.sample", from, err);
     return status;
 }
 

@@ -78,15 +78,11 @@ static const fd_key network_keys[] = {
     END,
 };
 
-static const fd_key diffusion_keys[] = {
-    CHOICE("schedule", diffusion.kind, schedules),
-    INT("steps", diffusion.steps, 1, 100000),
-    INSIDE("beta_min", diffusion.beta_min, 0, 1),
-    INSIDE("beta_max", diffusion.beta_max, 0, 1),
-    REAL("s_min", diffusion.s_min, FD_LEAST_S, FD_MOST_S),
-    REAL("s_max", diffusion.s_max, FD_LEAST_S, FD_MOST_S),
-    END,
-};
+#define DIFFUSION_KEYS(s)                                                                                              \
+    CHOICE("schedule", s.kind, schedules), INT("steps", s.steps, 1, 100000), INSIDE("beta_min", s.beta_min, 0, 1),     \
+        INSIDE("beta_max", s.beta_max, 0, 1), REAL("s_min", s.s_min, FD_LEAST_S, FD_MOST_S),                           \
+        REAL("s_max", s.s_max, FD_LEAST_S, FD_MOST_S), END
+static const fd_key diffusion_keys[] = {DIFFUSION_KEYS(diffusion)};
 
 #define TRAIN_KEYS(s)                                                                                                  \
     INT("batch", s.batch, 1, 65536), NUMBER("updates", FD_KEY_LONG, s.updates, 1, 1e12),                               \
@@ -112,15 +108,17 @@ static const fd_key select_sampler[] = {SAMPLER_KEYS(select.generate.sampler)};
 static const fd_key before_sampler[] = {SAMPLER_KEYS(before.generate.sampler)};
 static const fd_key sample_sampler[] = {SAMPLER_KEYS(sample.generate.sampler)};
 
+#define LABEL_KEYS(s)                                                                                                  \
+    REAL("guidance", s.gamma, -1e6, 1e6), REAL("guidance_s_min", s.guidance_s_min, 0, FD_MOST_S),                      \
+        ABOVE("guidance_s_max", s.guidance_s_max, 0, INFINITY), CHOICE("label", s.label, labels), {                    \
+        .name = "label_values", .kind = FD_KEY_REALS, .offset = AT(s.label_values), .lo = -most, .hi = most,           \
+        .room = FD_MAX_LABELS, .count = AT(s.n_label_values)                                                           \
+    }
 /* A sampler whose steps are not given takes all steps of the schedule. */
 #define GENERATE_KEYS(s, sampler_rows)                                                                                 \
     {.name = "sampler", .kind = FD_KEY_BLOCK, .rows = sampler_rows, .offset = AT(s.sampler.steps),                     \
      .inherited = sizeof(int), .from = AT(diffusion.steps)},                                                           \
-        REAL("guidance", s.gamma, -1e6, 1e6), REAL("guidance_s_min", s.guidance_s_min, 0, FD_MOST_S),                  \
-        ABOVE("guidance_s_max", s.guidance_s_max, 0, INFINITY), CHOICE("label", s.label, labels), {                                      \
-        .name = "label_values", .kind = FD_KEY_REALS, .offset = AT(s.label_values), .lo = -most, .hi = most,           \
-        .room = FD_MAX_LABELS, .count = AT(s.n_label_values)                                                           \
-    }
+        LABEL_KEYS(s)
 
 static const fd_key select_keys[] = {
     U64("wanted", select.wanted, 1, counts),
@@ -138,6 +136,57 @@ static const fd_key select_keys[] = {
 static const fd_key before_keys[] = {SAMPLE_KEYS(before, 0, before_sampler)};
 static const fd_key sample_keys[] = {SAMPLE_KEYS(sample, 1, sample_sampler)};
 
+static const fd_key_choice predictions[] = {
+    {"noise", FD_PREDICT_NOISE}, {"x0", FD_PREDICT_X0}, {"v", FD_PREDICT_V}, {NULL, 0}};
+static const fd_key_choice draws[] = {{"region", FD_DRAWS_REGION}, {"prior", FD_DRAWS_PRIOR}, {NULL, 0}};
+static const fd_key informed_network[] = {
+    INT("width", informed.width, 1, FD_MAX_WIDTH),
+    INT("hidden", informed.hidden, 1, FD_MAX_HIDDEN - 1),
+    INT("last", informed.last, 0, FD_MAX_WIDTH),
+    END,
+};
+static const fd_key informed_told[] = {
+    CHOICE("prediction", informed.told.prediction, predictions),
+    BOOL("guess", informed.told.guess),
+    INT("label_steps", informed.told.label_steps, 0, 2),
+    ABOVE("regularisation", informed.told.regularisation, 0, 1),
+    ABOVE("clip", informed.told.clip, 0, 1000),
+    BELOW("margin", informed.told.margin, 0, 1),
+    ABOVE("fade", informed.told.fade, 0, INFINITY),
+    ABOVE("trust", informed.told.trust, 0, 1e6),
+    REAL("trust_floor", informed.told.trust_floor, 0, 1e6),
+    END,
+};
+static const fd_key informed_diffusion[] = {DIFFUSION_KEYS(informed.diffusion)};
+static const fd_key informed_train[] = {TRAIN_KEYS(informed.train), BOOL("use_ema", informed.use_ema),
+                                        REAL("noise_mean", informed.train.noise_mean, -100, 100),
+                                        REAL("noise_spread", informed.train.noise_spread, 0, 100), END};
+static const fd_key informed_draws[] = {
+    CHOICE("from", informed.draws, draws),
+    REAL("widen", informed.widen, 1, 1000),
+    ABOVE("cluster", informed.cluster, 0, 1000),
+    U64("validation", informed.validation, 0, 1e6),
+    END,
+};
+static const fd_key informed_sampler[] = {SAMPLER_KEYS(informed.sample.generate.sampler)};
+static const fd_key informed_sample[] = {
+    U64("n", informed.sample.n, 1, counts),
+    REAL("keep_chi2_below", informed.sample.keep_chi2_below, 0, INFINITY),
+    BLOCK("sampler", informed_sampler),
+    LABEL_KEYS(informed.sample.generate),
+    END,
+};
+static const fd_key informed_keys[] = {
+    BOOL("enabled", informed.enabled),
+    BLOCK("network", informed_network),
+    BLOCK("told", informed_told),
+    BLOCK("diffusion", informed_diffusion),
+    BLOCK("draws", informed_draws),
+    BLOCK("train", informed_train),
+    BLOCK("sample", informed_sample),
+    END,
+};
+
 /* Order matters: a block that inherits comes after the one it inherits from. */
 const fd_key fd_config_keys[] = {
     TEXT("name", name),
@@ -153,6 +202,7 @@ const fd_key fd_config_keys[] = {
     {.name = "tune", .kind = FD_KEY_BLOCK, .rows = tune_keys, .offset = AT(tune), .inherited = sizeof(fd_train_spec),
      .from = AT(train)},
     BLOCK("sample", sample_keys),
+    BLOCK("informed", informed_keys),
     END,
 };
 

@@ -43,7 +43,7 @@ struct fd_key {
     size_t inherited, from; /* BLOCK: bytes, and the offset they come from: values of keys that are not given */
 };
 
-enum { FD_MAX_KEYS = 160, FD_MAX_LISTS = 8 };
+enum { FD_MAX_KEYS = 240, FD_MAX_LISTS = 8 };
 
 extern const fd_key fd_config_keys[];
 

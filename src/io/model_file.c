@@ -46,6 +46,7 @@ static void write_network(fd_h5 *h, const fd_model_file *file) {
     hid_t group = fd_h5_new_group(h, "network");
     fd_h5_put_u64(h, group, "dim", (uint64_t)spec->dim);
     fd_h5_put_u64(h, group, "n_labels", (uint64_t)spec->n_labels);
+    if (spec->n_features) fd_h5_put_u64(h, group, "n_features", (uint64_t)spec->n_features);
     fd_h5_put_ints(h, group, "widths", spec->n_hidden, spec->widths);
     fd_h5_put_text(h, group, "activations", activations);
     fd_h5_put_u64(h, group, "has_ema", file->ema != NULL);
@@ -74,6 +75,22 @@ static void write_schedule(fd_h5 *h, const fd_schedule_spec *spec) {
         fd_h5_put_real(h, group, "s_min", spec->s_min);
         fd_h5_put_real(h, group, "s_max", spec->s_max);
     }
+    fd_h5_drop(h, group);
+}
+
+static const char *const predictions[] = {"noise", "x0", "v"};
+
+static void write_informant(fd_h5 *h, const fd_informant_spec *spec) {
+    hid_t group = fd_h5_new_group(h, "informant");
+    fd_h5_put_text(h, group, "prediction", predictions[spec->prediction]);
+    fd_h5_put_u64(h, group, "guess", spec->guess);
+    fd_h5_put_u64(h, group, "label_steps", (uint64_t)spec->label_steps);
+    fd_h5_put_real(h, group, "regularisation", spec->regularisation);
+    fd_h5_put_real(h, group, "clip", spec->clip);
+    fd_h5_put_real(h, group, "margin", spec->margin);
+    fd_h5_put_real(h, group, "fade", spec->fade);
+    fd_h5_put_real(h, group, "trust", spec->trust);
+    fd_h5_put_real(h, group, "trust_floor", spec->trust_floor);
     fd_h5_drop(h, group);
 }
 
@@ -121,6 +138,7 @@ fd_status fd_model_file_write(const char *path, bool force, const fd_model_file 
     write_scaler(&h, "scalers/parameters", &file->params, "see /model/parameters/unit");
     write_scaler(&h, "scalers/labels", &file->labels, "see /model/labels/unit");
     write_schedule(&h, &file->schedule);
+    if (file->informed) write_informant(&h, &file->told);
     write_training(&h, file);
     fd_h5_close(&h);
     status = h.status ? h.status : fd_part_commit(&part, err);
@@ -154,12 +172,16 @@ static void read_spec(fd_h5 *h, fd_network_spec *spec, bool *has_ema, bool *use_
     char activations[MAX_ACTIVATIONS_TEXT] = "";
     hid_t group = fd_h5_group(h, "network");
     uint64_t dim = fd_h5_get_u64(h, group, "/network", "dim"), n_labels = fd_h5_get_u64(h, group, "/network", "n_labels");
+    uint64_t n_features = fd_h5_has(h, "informant") ? fd_h5_get_u64(h, group, "/network", "n_features") : 0;
     spec->n_hidden = fd_h5_get_ints(h, group, "/network", "widths", FD_MAX_HIDDEN, spec->widths);
     fd_h5_get_text(h, group, "/network", "activations", activations, sizeof activations);
     *has_ema = fd_h5_get_u64(h, group, "/network", "has_ema") != 0;
     *use_ema = fd_h5_get_u64(h, group, "/network", "use_ema") != 0;
     if (group >= 0) H5Gclose(group);
     if (h->status) return;
+    if (n_features > 2 * FD_MAX_PARAMS + FD_MAX_LABELS)
+        fd_h5_fail(h, FD_ERR_FORMAT, "a network of %llu features; at most %d are possible", (unsigned long long)n_features,
+                   2 * FD_MAX_PARAMS + FD_MAX_LABELS);
     if (dim < 1 || dim > FD_MAX_PARAMS || n_labels > FD_MAX_LABELS) {
         fd_h5_fail(h, FD_ERR_FORMAT, "a network of %llu parameters and %llu labels; at most %d and %d are possible",
                    (unsigned long long)dim, (unsigned long long)n_labels, FD_MAX_PARAMS, FD_MAX_LABELS);
@@ -171,6 +193,7 @@ static void read_spec(fd_h5 *h, fd_network_spec *spec, bool *has_ema, bool *use_
                        spec->widths[i], FD_MAX_WIDTH);
     spec->dim = (int)dim;
     spec->n_labels = (int)n_labels;
+    spec->n_features = (int)n_features;
     parse_activations(h, activations, spec);
 }
 
@@ -286,6 +309,40 @@ static void read_schedule(fd_h5 *h, fd_schedule_spec *spec) {
     check_schedule(h, spec);
 }
 
+static void read_informant(fd_h5 *h, fd_model_file *file) {
+    static const char place[] = "/informant";
+    char prediction[16];
+    fd_informant_spec *s = &file->told;
+    file->informed = !h->status && fd_h5_has(h, "informant");
+    if (!file->informed) return;
+    hid_t group = fd_h5_group(h, "informant");
+    fd_h5_get_text(h, group, place, "prediction", prediction, sizeof prediction);
+    s->guess = fd_h5_get_u64(h, group, place, "guess") != 0;
+    s->label_steps = (int)fd_h5_get_u64(h, group, place, "label_steps");
+    s->regularisation = fd_h5_get_real(h, group, place, "regularisation");
+    s->clip = fd_h5_get_real(h, group, place, "clip");
+    s->margin = fd_h5_get_real(h, group, place, "margin");
+    s->fade = fd_h5_get_real(h, group, place, "fade");
+    s->trust = fd_h5_get_real(h, group, place, "trust");
+    s->trust_floor = fd_h5_get_real(h, group, place, "trust_floor");
+    if (group >= 0) H5Gclose(group);
+    if (h->status) return;
+    int kind = 0;
+    while (kind < 3 && strcmp(prediction, predictions[kind]) != 0) kind++;
+    fd_error inner = {0};
+    s->prediction = (fd_prediction)kind;
+    if (kind == 3)
+        fd_h5_fail(h, FD_ERR_FORMAT, "the attribute 'prediction' of /informant is '%s', which this program does not know; "
+                   "upgrade flavordiff", prediction);
+    else if (fd_informant_spec_check(s, &inner))
+        fd_h5_fail(h, FD_ERR_FORMAT, "/informant: %s", inner.message);
+    else if (fd_informant_features(s, file->network->spec.dim, file->network->spec.n_labels) !=
+             file->network->spec.n_features)
+        fd_h5_fail(h, FD_ERR_FORMAT, "/informant tells of %d features, /network of %d",
+                   fd_informant_features(s, file->network->spec.dim, file->network->spec.n_labels),
+                   file->network->spec.n_features);
+}
+
 static void read_training(fd_h5 *h, fd_model_file *file) {
     hid_t group = fd_h5_group(h, "training");
     fd_h5_get_text(h, group, "/training", "trained_on", file->trained_on, sizeof file->trained_on);
@@ -315,9 +372,19 @@ fd_status fd_model_file_read(const char *path, fd_model_file *file, fd_error *er
     read_scaler(&h, "scalers/parameters", h.status ? 0 : file->network->spec.dim, &file->params);
     read_scaler(&h, "scalers/labels", h.status ? 0 : file->network->spec.n_labels, &file->labels);
     read_schedule(&h, &file->schedule);
+    read_informant(&h, file);
     read_training(&h, file);
     if (h.file >= 0) H5Fclose(h.file);
     if (h.status) fd_model_file_clear(file);
+    return h.status;
+}
+
+fd_status fd_model_file_is_informed(const char *path, bool *informed, fd_error *err) {
+    fd_h5 h;
+    fd_h5_open(&h, path, err);
+    fd_provenance_check(&h, FD_FORMAT_NETWORK);
+    *informed = !h.status && fd_h5_has(&h, "informant");
+    if (h.file >= 0) H5Fclose(h.file);
     return h.status;
 }
 

@@ -24,6 +24,7 @@ typedef struct net_denoiser {
     fd_denoiser base;
     const fd_kernels *kernels;
     int n_layers, steps;
+    int n_inputs; /* from one row of x to the next: dim and the features */
     ptrdiff_t columns; /* of all layers together, in whole panels */
     ptrdiff_t row;     /* from one sample's activations to the next: the widest layer and a little, off powers of two */
     size_t bias, time; /* (columns) each, in `memory` */
@@ -91,7 +92,7 @@ static void predict(const fd_denoiser *self, int rows, const float *x, int step,
                                     .n = l->n_out,
                                     .k = l->n_before,
                                     .a = i ? t.from : x,
-                                    .a_row = i ? d->row : self->dim,
+                                    .a_row = i ? d->row : d->n_inputs,
                                     .a_col = 1,
                                     .b = d->memory + l->weight,
                                     .b_row = FD_PANEL,
@@ -155,11 +156,12 @@ fd_status fd_network_denoiser(const fd_network *network, const fd_schedule *sche
                                  .destroy = destroy},
                         .kernels = fd_kernels_get(),
                         .n_layers = spec->n_hidden + 1,
+                        .n_inputs = spec->dim + spec->n_features,
                         .steps = schedule->spec.steps};
     size_t size = 0;
     for (int i = 0; i < d->n_layers; i++) {
         layer *l = &d->layers[i];
-        l->n_before = i ? spec->widths[i - 1] : spec->dim;
+        l->n_before = i ? spec->widths[i - 1] : d->n_inputs;
         l->n_out = i < spec->n_hidden ? spec->widths[i] : spec->dim;
         l->act = i < spec->n_hidden ? spec->activations[i] : FD_IDENTITY;
         l->column = d->columns;

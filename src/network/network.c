@@ -17,6 +17,9 @@ void fd_network_spec_paper(fd_network_spec *spec, int dim, int n_labels) {
 static fd_status check(const fd_network_spec *spec, fd_error *err) {
     if (spec->dim < 1 || spec->dim > FD_MAX_WIDTH)
         return fd_fail(err, FD_ERR_CONFIG, "network: dim is %d, must be 1..%d", spec->dim, FD_MAX_WIDTH);
+    if (spec->n_features < 0 || spec->n_features > FD_MAX_WIDTH - spec->dim)
+        return fd_fail(err, FD_ERR_CONFIG, "network: n_features is %d, must be 0..%d", spec->n_features,
+                       FD_MAX_WIDTH - spec->dim);
     if (spec->n_labels < 0 || spec->n_labels > FD_MAX_WIDTH)
         return fd_fail(err, FD_ERR_CONFIG, "network: n_labels is %d, must be 0..%d", spec->n_labels, FD_MAX_WIDTH);
     if (spec->n_hidden < 1 || spec->n_hidden > FD_MAX_HIDDEN)
@@ -34,7 +37,7 @@ static fd_status check(const fd_network_spec *spec, fd_error *err) {
 void fd_network_layer(const fd_network_spec *spec, int layer, int *n_in, int *n_out, size_t *weight, size_t *bias) {
     size_t offset = 0;
     for (int i = 0;; i++) {
-        int before = i ? spec->widths[i - 1] : spec->dim;
+        int before = i ? spec->widths[i - 1] : spec->dim + spec->n_features;
         int in = before + spec->n_labels + 1, out = i < spec->n_hidden ? spec->widths[i] : spec->dim;
         size_t size = (size_t)in * (size_t)out;
         if (i == layer) {

@@ -1,6 +1,6 @@
 /* The whole maths of the network in plain double, one sample at a time.
  *
- *   u_l = [h_l, L, t]          (n_l + n_labels + 1)   input of layer l, h_0 = x
+ *   u_l = [h_l, L, t]          (n_l + n_labels + 1)   input of layer l, h_0 = [x, features]
  *   z_l = W_l u_l + b_l        (n_{l+1})
  *   h_{l+1} = act_l(z_l)                               the last layer has no activation: eps = z_K
  *
@@ -59,7 +59,7 @@ static fd_activation layer_act(const fd_network_spec *spec, int layer) {
 void fd_reference_forward(const fd_network_spec *spec, const double *weights, const double *x, const double *label,
                           double time, double *eps) {
     double h[FD_MAX_WIDTH], z[FD_MAX_WIDTH];
-    for (int i = 0; i < spec->dim; i++) h[i] = x[i];
+    for (int i = 0; i < spec->dim + spec->n_features; i++) h[i] = x[i];
     for (int layer = 0; layer < spec->n_hidden; layer++) {
         layer_forward(spec, layer, weights, h, label, time, z);
         for (int i = 0; i < spec->widths[layer]; i++) h[i] = act(layer_act(spec, layer), z[i]);
@@ -94,7 +94,7 @@ double fd_reference_backward(const fd_network_spec *spec, const double *weights,
     double d[FD_MAX_WIDTH], down[FD_MAX_WIDTH], loss = 0;
     if (!h) return NAN;
     int last = spec->n_hidden;
-    for (int i = 0; i < spec->dim; i++) h[0][i] = x[i];
+    for (int i = 0; i < spec->dim + spec->n_features; i++) h[0][i] = x[i];
     for (int layer = 0; layer <= last; layer++) {
         layer_forward(spec, layer, weights, h[layer], label, time, z[layer]);
         if (layer < last)

@@ -7,11 +7,24 @@
 #include "flavordiff/rng.h"
 #include "network/trainer_internal.h"
 
-enum { ALIGN = 64, MAX_MEMORY = 128, SLACK = FD_PANEL };
+/* POOL: updates that a source is asked for at once. */
+enum { ALIGN = 64, MAX_MEMORY = 160, SLACK = FD_PANEL, POOL = 32 };
 
 /* ---- creation ---- */
 
-static fd_status check(const fd_network *network, const fd_train_spec *s, size_t n, size_t n_train, fd_error *err) {
+static fd_status check_data(const fd_network *network, const fd_train_data *d, fd_error *err) {
+    if (d->n_train == 0 && !d->source) return fd_fail(err, FD_ERR_EMPTY, "training: no training pairs");
+    if (d->n_train > d->n || d->n_train > UINT32_MAX || (d->source && d->n_train))
+        return fd_fail(err, FD_ERR_CONFIG, "training: %zu training pairs of %zu%s", d->n_train, d->n,
+                       d->source ? " beside a source of pairs" : "");
+    int features = d->informant ? d->informant->n_features : 0;
+    if (network->spec.n_features != features)
+        return fd_fail(err, FD_ERR_MISMATCH, "training: a network of %d features, told %d", network->spec.n_features,
+                       features);
+    return FD_OK;
+}
+
+static fd_status check(const fd_network *network, const fd_train_spec *s, fd_error *err) {
     if (s->batch < 1) return fd_fail(err, FD_ERR_CONFIG, "training: batch is %d, must be at least 1", s->batch);
     if (s->updates < 1) return fd_fail(err, FD_ERR_CONFIG, "training: updates is %ld, must be at least 1", s->updates);
     if (!(s->max_rate > 0) || !isfinite(s->max_rate))
@@ -33,9 +46,9 @@ static fd_status check(const fd_network *network, const fd_train_spec *s, size_t
         return fd_fail(err, FD_ERR_CONFIG,
                        "training: frozen_layers is %d, must be 0..%d (the output layer always trains)",
                        s->frozen_layers, network->spec.n_hidden);
-    if (n_train == 0) return fd_fail(err, FD_ERR_EMPTY, "training: no training pairs");
-    if (n_train > n || n_train > UINT32_MAX)
-        return fd_fail(err, FD_ERR_CONFIG, "training: %zu training pairs of %zu", n_train, n);
+    if (!isfinite(s->noise_mean) || !(s->noise_spread >= 0) || !isfinite(s->noise_spread))
+        return fd_fail(err, FD_ERR_CONFIG, "training: noise_mean is %g and noise_spread %g; finite numbers are needed, and a "
+                       "spread of at least 0", s->noise_mean, s->noise_spread);
     return FD_OK;
 }
 
@@ -64,7 +77,7 @@ static void lay_out(fd_trainer *tr) {
     size_t padded_batch = (size_t)FD_PANEL_UP(tr->spec.batch);
     for (int i = 0; i < tr->n_layers; i++) {
         fd_layer *l = &tr->layers[i];
-        l->n_before = i ? tr->net.widths[i - 1] : tr->net.dim;
+        l->n_before = i ? tr->net.widths[i - 1] : tr->n_inputs;
         l->n_in = l->n_before + tr->net.n_labels + 2;
         l->n_out = i < tr->net.n_hidden ? tr->net.widths[i] : tr->net.dim;
         l->act = i < tr->net.n_hidden ? tr->net.activations[i] : FD_IDENTITY;
@@ -97,23 +110,33 @@ static void make_workers(fd_trainer *tr) {
         if ((size_t)l->n_out > features) features = (size_t)l->n_out;
         if ((size_t)l->input_row > row) row = (size_t)l->input_row;
     }
-    size_t sizes[] = {features * FD_SHARD,   features * FD_SHARD,    (size_t)(nl + 2) * FD_SHARD, features * FD_SHARD,
-                      FD_BLOCK_ROWS * row,   (size_t)dim * FD_SHARD, (size_t)nl * FD_SHARD,       FD_SHARD,
-                      (size_t)dim * FD_SHARD};
-    size_t total = 0;
-    for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) total += sizes[i] = (sizes[i] + 31) / 32 * 32;
+    size_t x = (size_t)dim * FD_SHARD, rows = FD_SHARD;
+    size_t sizes[] = {features * FD_SHARD, features * FD_SHARD, (size_t)(nl + 2) * rows, features * FD_SHARD,
+                      FD_BLOCK_ROWS * row, (size_t)tr->n_inputs * rows, (size_t)nl * rows, rows, x, x, x, x, rows, rows};
+    enum { PARTS = sizeof sizes / sizeof *sizes };
+    size_t total = 0, scratch = tr->informant ? tr->informant->scratch_bytes : 0;
+    for (size_t i = 0; i < PARTS; i++) total += sizes[i] = (sizes[i] + 31) / 32 * 32;
     tr->n_workers = omp_get_max_threads() > omp_get_num_procs() ? omp_get_max_threads() : omp_get_num_procs();
     tr->workers = take(tr, (size_t)tr->n_workers, sizeof *tr->workers);
     float *at = take(tr, (size_t)tr->n_workers * total, sizeof(float));
-    if (!tr->workers || !at) return;
+    char *informant = scratch ? take(tr, (size_t)tr->n_workers, scratch) : NULL;
+    if (!tr->workers || !at || (scratch && !informant)) return;
     for (int i = 0; i < tr->n_workers; i++) {
         fd_worker *w = &tr->workers[i];
-        float **parts[] = {&w->from, &w->to,     &w->condition, &w->before_act, &w->gradient,
-                           &w->x,    &w->labels, &w->time,      &w->noise};
-        for (size_t p = 0; p < sizeof parts / sizeof *parts; p++) {
-            *parts[p] = at;
-            at += sizes[p];
-        }
+        float *part[PARTS];
+        for (size_t p = 0; p < PARTS; at += sizes[p++]) part[p] = at;
+        *w = (fd_worker){.from = part[0],
+                         .to = part[1],
+                         .condition = part[2],
+                         .before_act = part[3],
+                         .gradient = part[4],
+                         .rows = {part[5], part[6], part[7], part[8]},
+                         .x = part[9],
+                         .noise = part[10],
+                         .guess = part[11],
+                         .t = (int *)part[12],
+                         .given = (uint8_t *)part[13],
+                         .informant = informant ? informant + (size_t)i * scratch : NULL};
     }
 }
 
@@ -126,14 +149,20 @@ static void make_state(fd_trainer *tr) {
     if (tr->spec.ema_decay > 0) tr->ema = take(tr, tr->n_weights + SLACK, sizeof(float));
     tr->signal = take(tr, (size_t)tr->steps + 1, sizeof(double));
     tr->spread = take(tr, (size_t)tr->steps + 1, sizeof(double));
-    tr->order = take(tr, tr->n_train, sizeof *tr->order);
     tr->pairs = take(tr, batch, sizeof *tr->pairs);
-    tr->x = take(tr, batch * dim, sizeof(float));
-    tr->noise = take(tr, batch * dim, sizeof(float));
-    tr->batch_labels = take(tr, batch * nl, sizeof(float));
-    tr->time = take(tr, batch, sizeof(float));
+    tr->t_below = take(tr, (size_t)tr->steps + 1, sizeof(double));
+    tr->batch.inputs = take(tr, batch * (size_t)tr->n_inputs, sizeof(float));
+    tr->batch.labels = take(tr, batch * nl, sizeof(float));
+    tr->batch.time = take(tr, batch, sizeof(float));
+    tr->batch.target = take(tr, batch * dim, sizeof(float));
+    if (tr->source) {
+        tr->data = tr->pool_x = take(tr, tr->n_train * dim, sizeof(float));
+        tr->labels = tr->pool_labels = take(tr, tr->n_train * nl, sizeof(float));
+    } else {
+        tr->order = take(tr, tr->n_train, sizeof *tr->order);
+    }
     tr->row_loss = take(tr, batch, sizeof(double));
-    tr->shard_loss = take(tr, (tr->n - tr->n_train) / FD_SHARD + 1, sizeof(double));
+    tr->shard_loss = take(tr, tr->n_valid / FD_SHARD + 1, sizeof(double));
 }
 
 /* Canonical weights of one layer to or from the trainer's matrix. */
@@ -155,6 +184,38 @@ static void copy_layer(const fd_trainer *tr, int layer, float *matrix, float *ca
     }
 }
 
+/* Distribution of the training times. */
+static void fill_times(fd_trainer *tr) {
+    double sum = 0;
+    for (int t = 1; t <= tr->steps; t++) {
+        double weight = 1;
+        if (tr->spec.noise_spread > 0) {
+            /* density of log s times the width of the cell around t */
+            int before = t > 1 ? t - 1 : t, after = t < tr->steps ? t + 1 : t;
+            double here = log(tr->spread[t] / tr->signal[t]);
+            double width = after > before ? log(tr->spread[after] / tr->signal[after]) -
+                                                log(tr->spread[before] / tr->signal[before])
+                                          : 1;
+            double u = (here - tr->spec.noise_mean) / tr->spec.noise_spread;
+            weight = exp(-0.5 * u * u) * width / (after - before > 1 ? 2 : 1) + 1e-12;
+        }
+        tr->t_below[t] = sum += weight;
+    }
+    for (int t = 1; t <= tr->steps; t++) tr->t_below[t] /= sum;
+}
+
+static int draw_time(const fd_trainer *tr, fd_rng *rng) {
+    if (tr->spec.noise_spread == 0) return 1 + (int)fd_rng_below(rng, (uint64_t)tr->steps);
+    double u = fd_rng_uniform(rng);
+    int low = 1, high = tr->steps; /* the first t with u < t_below[t] */
+    while (low < high) {
+        int middle = (low + high) / 2;
+        if (u < tr->t_below[middle]) high = middle;
+        else low = middle + 1;
+    }
+    return low;
+}
+
 static void fill(fd_trainer *tr, const fd_network *network, const fd_schedule *schedule) {
     for (int i = 0; i < tr->n_layers; i++) copy_layer(tr, i, tr->w, network->weights, true);
     if (tr->ema) memcpy(tr->ema, tr->w, tr->n_weights * sizeof(float));
@@ -162,17 +223,19 @@ static void fill(fd_trainer *tr, const fd_network *network, const fd_schedule *s
         tr->signal[t] = sqrt(schedule->alpha_bar[t]);
         tr->spread[t] = sqrt(1 - schedule->alpha_bar[t]);
     }
+    fill_times(tr);
     tr->epoch = UINT64_MAX; /* no permutation yet */
 }
 
-fd_status fd_trainer_create(const fd_network *network, const fd_schedule *schedule, const fd_train_spec *spec, size_t n,
-                            size_t n_train, const float *x, const float *labels, uint64_t seed, fd_trainer **trainer,
-                            fd_error *err) {
+fd_status fd_trainer_create(const fd_network *network, const fd_schedule *schedule, const fd_train_spec *spec,
+                            const fd_train_data *data, uint64_t seed, fd_trainer **trainer, fd_error *err) {
     *trainer = NULL;
-    fd_status status = check(network, spec, n, n_train, err);
-    if (status == FD_OK) status = check_finite("x", x, n, network->spec.dim, err);
+    size_t n = data->n;
+    fd_status status = check(network, spec, err);
+    if (status == FD_OK) status = check_data(network, data, err);
+    if (status == FD_OK) status = check_finite("x", data->x, n, network->spec.dim, err);
     if (status == FD_OK && network->spec.n_labels)
-        status = check_finite("label", labels, n, network->spec.n_labels, err);
+        status = check_finite("label", data->labels, n, network->spec.n_labels, err);
     if (status == FD_OK) status = check_finite("initial weight", network->weights, network->n_weights, 1, err);
     if (status != FD_OK) return status;
     fd_trainer *tr = calloc(1, sizeof *tr);
@@ -186,10 +249,16 @@ fd_status fd_trainer_create(const fd_network *network, const fd_schedule *schedu
     tr->kernels = fd_kernels_get();
     tr->steps = schedule->spec.steps;
     tr->seed = seed;
-    tr->n = n;
-    tr->n_train = n_train;
-    tr->data = x;
-    tr->labels = labels;
+    tr->n_inputs = network->spec.dim + network->spec.n_features;
+    tr->source = data->source;
+    tr->informant = data->informant;
+    tr->data = data->x;
+    tr->labels = data->labels;
+    tr->n_valid = n - data->n_train;
+    tr->valid_x = n ? data->x + data->n_train * (size_t)network->spec.dim : NULL;
+    tr->valid_labels = n && data->labels ? data->labels + data->n_train * (size_t)network->spec.n_labels : NULL;
+    size_t pool = (size_t)POOL * (size_t)spec->batch;
+    tr->n_train = data->source ? (pool + FD_PAIR_BLOCK - 1) / FD_PAIR_BLOCK * FD_PAIR_BLOCK : data->n_train;
     tr->n_layers = network->spec.n_hidden + 1;
     lay_out(tr);
     make_workers(tr);
@@ -212,6 +281,11 @@ void fd_trainer_free(fd_trainer *tr) {
 
 /* ---- batches ---- */
 
+static int threads(const fd_trainer *tr) {
+    int n = omp_get_max_threads();
+    return n < tr->n_workers ? n : tr->n_workers;
+}
+
 /* Fisher-Yates from the epoch's own stream. */
 static void shuffle(fd_trainer *tr, uint64_t epoch) {
     fd_rng rng;
@@ -226,9 +300,26 @@ static void shuffle(fd_trainer *tr, uint64_t epoch) {
     tr->epoch = epoch;
 }
 
+/* Fills the pool. Neighbours in it may be related (draws of one orbit), so an update takes every POOL-th. */
+static void refill(fd_trainer *tr) {
+    long blocks = (long)(tr->n_train / FD_PAIR_BLOCK);
+    uint64_t first = (uint64_t)(tr->done / POOL) * (uint64_t)blocks;
+#pragma omp parallel for schedule(dynamic, 1) num_threads(threads(tr))
+    for (long b = 0; b < blocks; b++) {
+        size_t row = (size_t)b * FD_PAIR_BLOCK;
+        tr->source->draw(tr->source, tr->seed, first + (uint64_t)b, FD_PAIR_BLOCK,
+                         tr->pool_x + row * (size_t)tr->net.dim, tr->pool_labels + row * (size_t)tr->net.n_labels);
+    }
+}
+
 /* Pairs of this update. Position p of the endless sequence is pair p mod n_train of epoch p / n_train, so a batch may
  * straddle epochs and no pair is left out. */
 static void choose_pairs(fd_trainer *tr) {
+    if (tr->source) {
+        if (tr->done % POOL == 0) refill(tr);
+        for (int i = 0; i < tr->spec.batch; i++) tr->pairs[i] = (size_t)i * POOL + (size_t)(tr->done % POOL);
+        return;
+    }
     uint64_t position = (uint64_t)tr->done * (uint64_t)tr->spec.batch;
     for (int i = 0; i < tr->spec.batch; i++, position++) {
         if (position / tr->n_train != tr->epoch) shuffle(tr, position / tr->n_train);
@@ -237,45 +328,64 @@ static void choose_pairs(fd_trainer *tr) {
 }
 
 /* x_t = sqrt(abar_t) x_0 + sqrt(1 - abar_t) noise */
-static void add_noise(const fd_trainer *tr, size_t pair, int t, const float *noise, float *x) {
-    const float *x0 = tr->data + pair * (size_t)tr->net.dim;
+static void add_noise(const fd_trainer *tr, const float *x0, int t, const float *noise, float *x) {
     float signal = (float)tr->signal[t], spread = (float)tr->spread[t];
     for (int j = 0; j < tr->net.dim; j++) x[j] = signal * x0[j] + spread * noise[j];
 }
 
+/* Inputs and targets of rows whose x_0, noise, t and labels are there: w->x holds x_0 and becomes x_t. */
+static void make_inputs(const fd_trainer *tr, fd_worker *w, int rows, fd_rows *out) {
+    int dim = tr->net.dim;
+    const fd_informant *informant = tr->informant;
+    for (int i = 0; i < rows; i++) {
+        float *x = w->x + i * dim, *input = out->inputs + i * tr->n_inputs;
+        add_noise(tr, x, w->t[i], w->noise + i * dim, input);
+        out->time[i] = (float)((double)w->t[i] / tr->steps);
+        memcpy(out->target + i * dim, informant ? x : w->noise + i * dim, (size_t)dim * sizeof *x);
+        memcpy(x, input, (size_t)dim * sizeof *x);
+    }
+    if (!informant) return;
+    informant->inform(informant, rows, w->x, w->t, out->labels, w->given, out->inputs + dim, tr->n_inputs, w->guess,
+                      w->informant);
+    for (int i = 0; i < rows; i++) {
+        float inverse = (float)(1 / informant->c[w->t[i]]);
+        for (int j = 0; j < dim; j++) out->target[i * dim + j] = (w->guess[i * dim + j] - out->target[i * dim + j]) * inverse;
+    }
+}
+
 /* Rows first..first+rows of the trainer's own batch. */
-static void make_rows(fd_trainer *tr, int rows, int first) {
+static void make_rows(fd_trainer *tr, fd_worker *w, int rows, int first) {
     size_t dim = (size_t)tr->net.dim, nl = (size_t)tr->net.n_labels;
+    fd_rows *batch = &tr->batch;
+    fd_rows out = {batch->inputs + (size_t)first * (size_t)tr->n_inputs, batch->labels + (size_t)first * nl,
+                   batch->time + first, batch->target + (size_t)first * dim};
     uint32_t key[2];
     fd_rng_key(tr->seed, FD_STREAM_TRAIN_NOISE, key);
     tr->kernels->normals(key, (uint64_t)tr->done * (uint64_t)tr->spec.batch + (uint64_t)first, 0, rows, tr->net.dim,
-                         tr->noise + (size_t)first * dim, tr->net.dim);
-    for (int i = first; i < first + rows; i++) {
+                         w->noise, tr->net.dim);
+    for (int i = 0; i < rows; i++) {
         fd_rng rng;
-        fd_rng_start(&rng, tr->seed, FD_STREAM_TRAIN, (uint64_t)tr->done, (uint32_t)i);
-        int t = 1 + (int)fd_rng_below(&rng, (uint64_t)tr->steps);
-        bool drop = fd_rng_uniform(&rng) < tr->spec.label_drop;
-        float *label = tr->batch_labels + (size_t)i * nl;
-        if (drop)
+        fd_rng_start(&rng, tr->seed, FD_STREAM_TRAIN, (uint64_t)tr->done, (uint32_t)(first + i));
+        w->t[i] = draw_time(tr, &rng);
+        size_t pair = tr->pairs[first + i];
+        float *label = out.labels + (size_t)i * nl;
+        w->given[i] = !(fd_rng_uniform(&rng) < tr->spec.label_drop);
+        if (!w->given[i])
             memset(label, 0, nl * sizeof *label);
         else if (nl)
-            memcpy(label, tr->labels + tr->pairs[i] * nl, nl * sizeof *label);
-        tr->time[i] = (float)((double)t / tr->steps);
-        add_noise(tr, tr->pairs[i], t, tr->noise + (size_t)i * dim, tr->x + (size_t)i * dim);
+            memcpy(label, tr->labels + pair * nl, nl * sizeof *label);
+        memcpy(w->x + (size_t)i * dim, tr->data + pair * dim, dim * sizeof(float));
     }
+    make_inputs(tr, w, rows, &out);
 }
 
 static fd_batch rows_from(const fd_trainer *tr, const fd_batch *b, int first) {
     ptrdiff_t dim = tr->net.dim, nl = tr->net.n_labels;
-    return (fd_batch){b->x + first * dim, b->labels + first * nl, b->time + first, b->noise + first * dim};
+    return (fd_batch){b->inputs + (ptrdiff_t)first * tr->n_inputs, b->labels + first * nl, b->time + first,
+                      b->target + first * dim};
 }
 
 /* ---- the update ---- */
-
-static int threads(const fd_trainer *tr) {
-    int n = omp_get_max_threads();
-    return n < tr->n_workers ? n : tr->n_workers;
-}
 
 static fd_adam adam_of_update(const fd_trainer *tr) {
     double rate, beta1, count = (double)(tr->done + 1);
@@ -300,7 +410,7 @@ static double update(fd_trainer *tr, const fd_batch *batch, bool own) {
 #pragma omp for schedule(static)
         for (int s = 0; s < shards; s++) {
             int first = s * FD_SHARD, rows = size - first < FD_SHARD ? size - first : FD_SHARD;
-            if (own) make_rows(tr, rows, first);
+            if (own) make_rows(tr, worker, rows, first);
             fd_batch shard = rows_from(tr, batch, first);
             fd_pass_shard(tr, worker, &shard, rows, first);
         }
@@ -314,20 +424,20 @@ static double update(fd_trainer *tr, const fd_batch *batch, bool own) {
 }
 
 double fd_trainer_step(fd_trainer *tr) {
-    fd_batch own = {tr->x, tr->batch_labels, tr->time, tr->noise};
+    fd_batch own = {tr->batch.inputs, tr->batch.labels, tr->batch.time, tr->batch.target};
     choose_pairs(tr);
     return update(tr, &own, true);
 }
 
-double fd_trainer_step_batch(fd_trainer *tr, const float *x_t, const float *labels, const float *time,
-                             const float *noise) {
-    fd_batch given = {x_t, labels, time, noise};
+double fd_trainer_step_batch(fd_trainer *tr, const float *inputs, const float *labels, const float *time,
+                             const float *target) {
+    fd_batch given = {inputs, labels, time, target};
     return update(tr, &given, false);
 }
 
 long fd_trainer_updates_done(const fd_trainer *tr) { return tr->done; }
 
-/* Sum of the losses of validation rows first..first+rows (counted from the first validation row). */
+/* Sum of the losses of validation rows first..first+rows. */
 static double validate_shard(const fd_trainer *tr, const float *weights, fd_worker *w, int rows, size_t first) {
     int dim = tr->net.dim;
     size_t nl = (size_t)tr->net.n_labels;
@@ -335,27 +445,28 @@ static double validate_shard(const fd_trainer *tr, const float *weights, fd_work
     fd_rng_key(tr->seed, FD_STREAM_VALIDATE_NOISE, key);
     tr->kernels->normals(key, first, 0, rows, dim, w->noise, dim);
     for (int i = 0; i < rows; i++) {
-        size_t row = first + (size_t)i, pair = tr->n_train + row;
+        size_t row = first + (size_t)i;
         fd_rng rng;
         fd_rng_start(&rng, tr->seed, FD_STREAM_VALIDATE, row, 0);
-        int t = 1 + (int)fd_rng_below(&rng, (uint64_t)tr->steps);
-        w->time[i] = (float)((double)t / tr->steps);
-        if (nl) memcpy(w->labels + (size_t)i * nl, tr->labels + pair * nl, nl * sizeof(float));
-        add_noise(tr, pair, t, w->noise + i * dim, w->x + i * dim);
+        w->t[i] = draw_time(tr, &rng);
+        w->given[i] = 1;
+        if (nl) memcpy(w->rows.labels + (size_t)i * nl, tr->valid_labels + row * nl, nl * sizeof(float));
+        memcpy(w->x + i * dim, tr->valid_x + row * (size_t)dim, (size_t)dim * sizeof(float));
     }
-    fd_batch batch = {w->x, w->labels, w->time, w->noise};
-    const float *eps = fd_pass_forward(tr, weights, w, &batch, rows, -1);
+    make_inputs(tr, w, rows, &w->rows);
+    fd_batch batch = {w->rows.inputs, w->rows.labels, w->rows.time, w->rows.target};
+    const float *found = fd_pass_forward(tr, weights, w, &batch, rows, -1);
     double loss = 0;
     for (int i = 0; i < rows; i++)
         for (int j = 0; j < dim; j++) {
-            double difference = (double)eps[j * FD_SHARD + i] - w->noise[i * dim + j];
+            double difference = (double)found[j * FD_SHARD + i] - batch.target[i * dim + j];
             loss += difference * difference / dim;
         }
     return loss;
 }
 
 double fd_trainer_validate(fd_trainer *tr, bool ema, size_t max_rows) {
-    size_t rows = tr->n - tr->n_train;
+    size_t rows = tr->n_valid;
     if (rows > max_rows) rows = max_rows;
     if (rows == 0) return NAN;
     const float *weights = ema && tr->ema ? tr->ema : tr->w;

@@ -35,10 +35,16 @@ typedef struct fd_block {
     int layer, row, rows;
 } fd_block;
 
-/* What a batch is: noised x, label (zeros when dropped), t/T and the noise to be found. */
+/* What a batch is: inputs (noised x and features), label (zeros when dropped), t/T and what is to be found: the noise, or
+ * for an informed network (guess - x_0) / c. */
 typedef struct fd_batch {
-    const float *x, *labels, *time, *noise;
+    const float *inputs, *labels, *time, *target;
 } fd_batch;
+
+/* The same, being made. */
+typedef struct fd_rows {
+    float *inputs, *labels, *time, *target;
+} fd_rows;
 
 /* A thread's own. */
 typedef struct fd_worker {
@@ -46,7 +52,11 @@ typedef struct fd_worker {
     float *condition;                 /* (n_labels + 2, 32): label, time and 1, feature-major */
     float *before_act;                /* (widest, 32) */
     float *gradient;                  /* (FD_BLOCK_ROWS, longest row of weights) */
-    float *x, *labels, *time, *noise; /* one shard of a validation batch */
+    fd_rows rows;                     /* one shard of a validation batch */
+    float *x, *noise, *guess;         /* (32, dim) of the shard being made */
+    int *t;                           /* (32) */
+    uint8_t *given;                   /* (32) */
+    void *informant;                  /* scratch */
 } fd_worker;
 
 struct fd_trainer {
@@ -56,8 +66,14 @@ struct fd_trainer {
     double *signal, *spread; /* [0..T] sqrt(abar_t), sqrt(1 - abar_t) */
     int steps;
     uint64_t seed;
-    size_t n, n_train;
-    const float *data, *labels;
+    int n_inputs;                /* dim and features */
+    double *t_below;             /* [0..T] probability of a time up to t */
+    size_t n_train, n_valid;
+    const float *data, *labels;  /* training rows; of a source: the pool */
+    const float *valid_x, *valid_labels;
+    const fd_pair_source *source;
+    const fd_informant *informant;
+    float *pool_x, *pool_labels; /* (n_train, ...) what the source gave last */
     long done;
 
     int n_layers;
@@ -70,7 +86,7 @@ struct fd_trainer {
     uint32_t *order; /* the epoch's permutation of the training rows */
     uint64_t epoch;
     size_t *pairs;                          /* (batch) rows of this update's pairs */
-    float *x, *batch_labels, *time, *noise; /* the batch the trainer makes itself */
+    fd_rows batch;                          /* the batch the trainer makes itself */
     double *row_loss;                       /* (batch) */
     double *shard_loss;                     /* of the validation rows */
     int n_workers;

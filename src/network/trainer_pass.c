@@ -36,11 +36,11 @@ static void swap_buffers(fd_worker *w) {
 
 const float *fd_pass_forward(const fd_trainer *tr, const float *weights, fd_worker *w, const fd_batch *b, int rows,
                              int first) {
-    int dim = tr->net.dim;
+    int dim = tr->n_inputs;
     fill_condition(tr, w, b, rows);
     memset(w->from, 0, (size_t)dim * FD_SHARD * sizeof(float));
     for (int s = 0; s < rows; s++)
-        for (int j = 0; j < dim; j++) w->from[j * FD_SHARD + s] = b->x[s * dim + j];
+        for (int j = 0; j < dim; j++) w->from[j * FD_SHARD + s] = b->inputs[s * dim + j];
     for (int i = 0; i < tr->n_layers; i++) {
         const fd_layer *l = &tr->layers[i];
         memcpy(w->from + l->n_before * FD_SHARD, w->condition,
@@ -75,7 +75,7 @@ const float *fd_pass_forward(const fd_trainer *tr, const float *weights, fd_work
 }
 
 /* dE/d eps of the mean over batch x dim, and each sample's own loss. */
-static void output_delta(fd_trainer *tr, const float *eps, const float *noise, int rows, int first) {
+static void output_delta(fd_trainer *tr, const float *eps, const float *target, int rows, int first) {
     const fd_layer *l = &tr->layers[tr->n_layers - 1];
     int dim = tr->net.dim;
     float factor = (float)(2.0 / ((double)tr->spec.batch * dim));
@@ -83,7 +83,7 @@ static void output_delta(fd_trainer *tr, const float *eps, const float *noise, i
         float *delta = l->delta + (first + s) * l->delta_row;
         double loss = 0;
         for (int j = 0; j < dim; j++) {
-            float difference = eps[j * FD_SHARD + s] - noise[s * dim + j];
+            float difference = eps[j * FD_SHARD + s] - target[s * dim + j];
             loss += (double)difference * difference;
             delta[j] = factor * difference;
         }
@@ -93,7 +93,7 @@ static void output_delta(fd_trainer *tr, const float *eps, const float *noise, i
 
 void fd_pass_shard(fd_trainer *tr, fd_worker *w, const fd_batch *b, int rows, int first) {
     const float *eps = fd_pass_forward(tr, tr->w, w, b, rows, first);
-    output_delta(tr, eps, b->noise, rows, first);
+    output_delta(tr, eps, b->target, rows, first);
     /* Frozen layers need no delta. */
     for (int i = tr->n_layers - 1; i > tr->spec.frozen_layers; i--) {
         const fd_layer *l = &tr->layers[i], *below = &tr->layers[i - 1];

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "flavordiff/informant.h"
 #include "stages/common.h"
 
 struct fd_generator {
@@ -15,7 +16,8 @@ struct fd_generator {
     fd_model_file file;
     fd_schedule *schedule;
     fd_sampler *sampler;
-    fd_denoiser *network, *guided;
+    fd_informant *informant;
+    fd_denoiser *network, *informed, *guided;
     float fixed_label[FD_MAX_LABELS]; /* normalised; central or the user's values */
 };
 
@@ -117,7 +119,13 @@ static fd_status prepare(fd_generator *g, const char *path, fd_error *err) {
     if (!status) status = fd_sampler_create(&g->spec.sampler, g->schedule, &g->sampler, err);
     if (!status && g->spec.sampler.clip) status = clip_to_prior(g, err);
     if (!status) status = fd_network_denoiser(g->file.network, g->schedule, &g->network, err);
-    if (!status) status = fd_guided_denoiser(g->network, g->spec.gamma, &g->guided, err);
+    if (!status && g->file.informed)
+        status = fd_model_informant(g->setting.model, &g->file.params, &g->file.labels, g->schedule, &g->file.told,
+                                    &g->informant, err);
+    if (!status && g->file.informed)
+        status = fd_informed_denoiser(g->network, g->informant, g->schedule, &g->informed, err);
+    if (!status)
+        status = fd_guided_denoiser(g->informed ? g->informed : g->network, g->spec.gamma, &g->guided, err);
     if (!status)
         status = fd_guidance_between(g->guided, g->schedule, g->spec.guidance_s_min, g->spec.guidance_s_max, err);
     return status;
@@ -150,7 +158,9 @@ fd_status fd_generator_create(const fd_run *run, const char *model_path, const f
 void fd_generator_free(fd_generator *g) {
     if (!g) return;
     fd_denoiser_free(g->guided);
+    fd_denoiser_free(g->informed);
     fd_denoiser_free(g->network);
+    fd_informant_free(g->informant);
     fd_sampler_free(g->sampler);
     fd_schedule_free(g->schedule);
     fd_setting_free(&g->setting);

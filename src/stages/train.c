@@ -6,7 +6,7 @@
 
 #include "io/file_safety.h"
 #include "stages/common.h"
-#include "flavordiff/trainer.h"
+#include "stages/train.h"
 
 enum { LOG_POINTS = 200, VALIDATION_ROWS = 4096 };
 
@@ -138,7 +138,7 @@ static fd_status starting_network(const char *start, const char *data, const pai
 }
 
 /* The loop: update, log, stop when asked or when the loss is no number any more. */
-static fd_status fit(fd_ticker *ticker, const fd_train_spec *spec, fd_trainer *trainer, fd_model_file *file,
+static fd_status fit_loop(fd_ticker *ticker, const fd_train_spec *spec, fd_trainer *trainer, fd_model_file *file,
                      fd_error *err) {
     long every = (spec->updates + LOG_POINTS - 1) / LOG_POINTS;
     double sum = 0, count = 0;
@@ -166,22 +166,28 @@ static fd_status fit(fd_ticker *ticker, const fd_train_spec *spec, fd_trainer *t
     return FD_OK;
 }
 
+fd_status fd_fit(fd_ticker *ticker, const fd_train_spec *spec, fd_trainer *trainer, fd_model_file *file, fd_error *err) {
+    fd_status status = fit_loop(ticker, spec, trainer, file, err);
+    if (!status && !file->ema && !(file->ema = malloc(file->network->n_weights * sizeof(float))))
+        status = fd_fail(err, FD_ERR_MEMORY, "out of memory");
+    if (status) return status;
+    fd_trainer_weights(trainer, false, file->network->weights);
+    fd_trainer_weights(trainer, true, file->ema);
+    return FD_OK;
+}
+
 static fd_status run_trainer(const fd_run *run, fd_ticker *ticker, const fd_train_spec *spec, const char *purpose,
                              const char *data, const pairs *p, fd_model_file *file, fd_error *err) {
     fd_schedule *schedule = NULL;
     fd_trainer *trainer = NULL;
     fd_status status = fd_schedule_create(&file->schedule, &schedule, err);
     if (!status)
-        status = fd_trainer_create(file->network, schedule, spec, (size_t)p->info.n, (size_t)p->info.n_train, p->theta,
-                                   p->labels, fd_derive_seed(run->config->seed, purpose), &trainer, err);
+        status = fd_trainer_create(
+            file->network, schedule, spec,
+            &(fd_train_data){.n = (size_t)p->info.n, .n_train = (size_t)p->info.n_train, .x = p->theta, .labels = p->labels},
+            fd_derive_seed(run->config->seed, purpose), &trainer, err);
     if (status) fd_error_prefix(err, "%s", data);
-    if (!status) status = fit(ticker, spec, trainer, file, err);
-    if (!status && !file->ema && !(file->ema = malloc(file->network->n_weights * sizeof(float))))
-        status = fd_fail(err, FD_ERR_MEMORY, "out of memory");
-    if (!status) {
-        fd_trainer_weights(trainer, false, file->network->weights);
-        fd_trainer_weights(trainer, true, file->ema);
-    }
+    if (!status) status = fd_fit(ticker, spec, trainer, file, err);
     fd_trainer_free(trainer);
     fd_schedule_free(schedule);
     return status;

@@ -1,0 +1,12 @@
+/* The training loop, shared by the paper's network and the informed one. */
+#ifndef FD_STAGES_TRAIN_H
+#define FD_STAGES_TRAIN_H
+
+#include "flavordiff/trainer.h"
+#include "stages/common.h"
+
+/* Steps `trainer` through spec->updates updates with progress and log, then copies raw and averaged weights into
+ * file->network and file->ema. Stops when asked, or when the loss is no number any more. */
+fd_status fd_fit(fd_ticker *ticker, const fd_train_spec *spec, fd_trainer *trainer, fd_model_file *file, fd_error *err);
+
+#endif
