@@ -122,17 +122,17 @@ static plan make_plan(const seesaw_model *model, const fd_region *region, double
     return p;
 }
 
-static double inside(window w, fd_rng *rng) { return w.lo + (w.hi - w.lo) * fd_rng_uniform(rng); }
-
 /* ---- orbits --------------------------------------------------------------------------------------------------- */
 
 typedef struct orbits {
     seesaw_block block;
-    double r[2][W], weight[W], longest[W]; /* weight: w1 w2 w3; longest: largest S */
+    double r[2][W], s[3][W], weight[W]; /* s: |Y_i|^2; weight: w1 w2 w3 */
 } orbits;
 
 /* In (0, 1), 32 bits. */
 static double uniform32(fd_rng *rng) { return ((double)fd_rng_u32(rng) + 0.5) * 0x1p-32; }
+
+static double inside(window w, fd_rng *rng) { return w.lo + (w.hi - w.lo) * uniform32(rng); }
 
 /* Uniform on the unit circle: a point of the disc, its angle doubled (von Neumann 1951). */
 static void unit_phase(fd_rng *rng, double *re, double *im) {
@@ -164,8 +164,7 @@ static void set_real(seesaw_block *b, int i, int a, int w, double norm2) {
 static void draw_yukawa(const seesaw_model *model, int w, fd_rng *rng, orbits *o) {
     double s[3];
     o->weight[w] = 1;
-    for (int i = 0; i < 3; i++) s[i] = draw_radius(model, rng, &o->weight[w]);
-    o->longest[w] = fmax(s[0], fmax(s[1], s[2]));
+    for (int i = 0; i < 3; i++) o->s[i][w] = s[i] = draw_radius(model, rng, &o->weight[w]);
     double rest2 = sqrt(uniform32(rng)), rest3 = sqrt(uniform32(rng)), share = uniform32(rng);
     set_real(&o->block, 0, 0, w, s[0]);
     set_real(&o->block, 0, 1, w, 0);
@@ -217,12 +216,21 @@ static window scale_interval(const plan *p, const orbits *o, int w) {
 
 typedef struct orbit {
     double z_re[3][3], z_im[3][3]; /* Y U: columns in the order of nu1, nu2, nu3 */
+    int row[3];                    /* longest first: it decides most */
     double gain;
 } orbit;
 
 static orbit take_orbit(const seesaw_model *model, const orbits *o, int w) {
     const seesaw_block *b = &o->block;
-    orbit out = {.gain = exp(SEESAW_WALL_DECAY * fmax(o->longest[w] - 3, 0))};
+    orbit out = {.row = {0, 1, 2}};
+    for (int i = 0; i < 3; i++)
+        for (int j = 0; j < 2; j++)
+            if (o->s[out.row[j]][w] < o->s[out.row[j + 1]][w]) {
+                int other = out.row[j];
+                out.row[j] = out.row[j + 1];
+                out.row[j + 1] = other;
+            }
+    out.gain = exp(SEESAW_WALL_DECAY * fmax(o->s[out.row[0]][w] - 3, 0));
     for (int i = 0; i < 3; i++)
         for (int j = 0; j < 3; j++) {
             int c = model->column[j];
@@ -250,17 +258,19 @@ static bool draw_mixing(const plan *p, fd_rng *rng, double re[3][3], double im[3
     return true;
 }
 
-/* y = Z diag(1, e^{ia}, e^{ib}) R^+; false when an element is too large for every phase. */
-static bool turn(const orbit *o, fd_rng *rng, double r_re[3][3], double r_im[3][3], double re[3][3], double im[3][3]) {
+/* y = Z diag(1, e^{ia}, e^{ib}) R^+; false when the try is lost already: the survival is below `least` by the bound
+ * f <= 1 - sqrt(m^2 - 1) on any row, which is 0 where an element is too large for every phase. */
+static bool turn(const orbit *o, double least, fd_rng *rng, double r_re[3][3], double r_im[3][3], double re[3][3],
+                 double im[3][3]) {
     double p_re[3] = {1}, p_im[3] = {0};
     for (int j = 1; j < 3; j++) unit_phase(rng, &p_re[j], &p_im[j]);
-    for (int i = 2; i >= 0; i--) {
-        double a_re[3], a_im[3];
+    for (int n = 0; n < 3; n++) {
+        int i = o->row[n];
+        double a_re[3], a_im[3], bound = o->gain;
         for (int j = 0; j < 3; j++) {
             a_re[j] = o->z_re[i][j] * p_re[j] - o->z_im[i][j] * p_im[j];
             a_im[j] = o->z_re[i][j] * p_im[j] + o->z_im[i][j] * p_re[j];
         }
-        bool fits = true;
         for (int a = 0; a < 3; a++) {
             double x = 0, y = 0;
             for (int j = 0; j < 3; j++) {
@@ -269,9 +279,10 @@ static bool turn(const orbit *o, fd_rng *rng, double r_re[3][3], double r_im[3][
             }
             re[i][a] = x;
             im[i][a] = y;
-            fits = fits && x * x + y * y < 2;
+            double over = x * x + y * y - 1;
+            bound *= over <= 0 ? 1 : over < 1 ? 1 - sqrt(over) : 0;
         }
-        if (!fits) return false;
+        if (!(bound > least)) return false;
     }
     return true;
 }
@@ -316,14 +327,14 @@ static bool turn_column(arc c, int a, fd_rng *rng, double re[3][3], double im[3]
 
 /* One try: a member of the orbit inside the windows of mixing and the prior's cube, or false. */
 static bool draw_member(const plan *p, const orbit *o, fd_rng *rng, double re[3][3], double im[3][3]) {
-    double r_re[3][3], r_im[3][3], survival = o->gain;
+    double r_re[3][3], r_im[3][3], survival = o->gain, least = uniform32(rng);
     arc arcs[3];
-    if (!draw_mixing(p, rng, r_re, r_im) || !turn(o, rng, r_re, r_im, re, im)) return false;
+    if (!draw_mixing(p, rng, r_re, r_im) || !turn(o, least, rng, r_re, r_im, re, im)) return false;
     for (int a = 0; a < 3; a++) {
         arcs[a] = widest_arc(re, im, a);
         survival *= arcs[a].fraction;
     }
-    if (!(uniform32(rng) < survival)) return false;
+    if (!(least < survival)) return false;
     for (int a = 0; a < 3; a++)
         if (!turn_column(arcs[a], a, rng, re, im)) return false;
     return true;
