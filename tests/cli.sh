@@ -144,6 +144,18 @@ expect 0 'dm21_eV2' fd info paper-table1-no
 expect 1 'none of 4000 generated samples passes' fd select net.h5 -o none.h5 $small --set select.chi2_all=1e-9
 absent none.h5 none.h5.part
 
+expect 0 'reference: 40 exact solutions from [0-9]+ of [0-9]+ orbits' fd reference -n 40 -o ref.h5 -j 1
+expect 0 'reference: 40 exact' fd reference -n 40 -o ref2.h5 -j 2
+expect 0 'role +reference' fd info ref.h5
+expect 1 'ref.h5: exists already' fd reference -n 40 -o ref.h5
+expect 0 'method: rejection' fd reference --method rejection --dry-run
+expect 2 "reference.method.*'magic' is not possible" fd reference --method magic -o x.h5
+expect 2 'no option --method' fd simulate --method orbit -o x.h5
+expect 2 'the configuration is given twice' fd reference a.yaml -c b.yaml -o x.h5
+expect 0 '.' fd analyse ref.h5 -o ref-analysis
+expect 75 '--max-time reached' fd reference -n 1e9 -o x.h5 --max-time 0.3
+absent x.h5 x.h5.part
+
 # ---- files that are not what they should be
 expect 1 'nofile.h5' fd train nofile.h5 -o x.h5
 expect 3 'point.csv' fd train point.csv -o x.h5

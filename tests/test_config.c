@@ -109,7 +109,8 @@ static void dump_reads_back(void **state) {
                           "before.sampler={kind: dpmpp_2m_sde, grid: log_snr}",
                           "sample.guidance_s_min=0.05",
                           "before.guidance_s_max=12.5",
-                          "before.label=window"};
+                          "before.label=window",
+                          "reference={n: 5, method: rejection, cluster: 2.5}"};
     fd_error err = {0};
     if (fd_config_load(NULL, sizeof sets / sizeof *sets, sets, &c, &err)) fail_msg("%s", err.message);
     assert_string_equal(c.name, "it's \"mine\": #1");

@@ -224,7 +224,7 @@ static void any_model_can_be_drawn_from(void **state) {
     uint64_t tried;
     model->draw_region = NULL;
     assert_int_equal(draw(model, &r, 60, 1, N, solved, &tried), N);
-    model->scale_param = -1;
+    model->scale_slopes = NULL;
     assert_int_equal(draw(model, &r, 61, 1, N, unsolved, &tried), N);
     assert_inside(model, &r, N, solved);
     assert_inside(model, &r, N, unsolved);

@@ -63,6 +63,17 @@ typedef struct fd_informed_spec {
     fd_sample_spec sample;
 } fd_informed_spec;
 
+typedef enum fd_reference_method {
+    FD_REFERENCE_ORBIT,     /* the model's own way to draw inside a region; rejection where it has none */
+    FD_REFERENCE_REJECTION  /* prior draws with the scale solved for: the referee's referee */
+} fd_reference_method;
+
+typedef struct fd_reference_spec { /* exact draws from the prior inside the 3 sigma windows */
+    uint64_t n;              /* 10000 */
+    fd_reference_method method;
+    double cluster;          /* rows a proposal gives in the mean, about; 0.3: nearly all are independent */
+} fd_reference_spec;
+
 typedef struct fd_config {
     char name[64];
     uint64_t seed;
@@ -80,6 +91,7 @@ typedef struct fd_config {
     fd_sample_spec before;   /* samples of the pre-network, for the ledger: the yield before tuning */
     fd_sample_spec sample;   /* samples of the tuned network */
     fd_informed_spec informed;
+    fd_reference_spec reference;
 } fd_config;
 
 void fd_config_default(fd_config *config);

@@ -31,7 +31,7 @@ typedef struct fd_tally {
 } fd_tally;
 
 typedef struct fd_sample_info {
-    char role[16];        /* "prior", "selected", "generated" */
+    char role[16];        /* "prior", "selected", "generated", "reference" */
     char target[64];      /* target set the flags and chi2 refer to */
     char note[512];       /* how they were made, in words: sampler, steps, gamma and its convention */
     fd_model_options model;

@@ -26,7 +26,8 @@ typedef enum fd_stream {
     FD_STREAM_ANALYSE = 13, /* item: draw                         prior draws the analysis compares with */
     FD_STREAM_PLOT = 14,    /* item: 0                            which points of a large set are drawn */
     FD_STREAM_WINDOW = 15,  /* item: 0                            search for one label inside a target's windows */
-    FD_STREAM_PAIRS = 16    /* item: block of pairs               fresh training pairs */
+    FD_STREAM_PAIRS = 16,   /* item: block of pairs               fresh training pairs */
+    FD_STREAM_REFERENCE = 17 /* item: batch of proposals          exact draws inside the windows of a target */
 } fd_stream;
 
 typedef struct fd_rng {

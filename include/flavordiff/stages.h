@@ -31,6 +31,8 @@ fd_status fd_stage_train_informed(const fd_run *run, const char *out, fd_error *
 fd_status fd_stage_select(const fd_run *run, const char *model, const char *out, fd_error *err);
 fd_status fd_stage_sample(const fd_run *run, const fd_sample_spec *spec, const char *model, const char *out,
                           fd_error *err);
+/* reference: exact draws from the prior inside the 3 sigma windows of all that is cut on (region.h), role "reference". */
+fd_status fd_stage_reference(const fd_run *run, const char *out, fd_error *err);
 /* One set of a ledger. */
 typedef struct fd_ledger_entry {
     char set[64];       /* "prior", "pre-network", "tuned network" */

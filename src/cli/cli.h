@@ -29,6 +29,7 @@ typedef enum cli_option_bit {
     CLI_VEV = 1 << 14,
     CLI_QUIET = 1 << 15,
     CLI_STRICT = 1 << 16,
+    CLI_METHOD = 1 << 17,
     CLI_STAGE = CLI_CONFIG | CLI_OUTPUT | CLI_SEED | CLI_THREADS | CLI_SET | CLI_FORCE | CLI_DRY_RUN | CLI_MAX_TIME |
                 CLI_TARGET | CLI_QUIET,
     CLI_RESULT = CLI_THREADS | CLI_FORCE | CLI_MAX_TIME | CLI_QUIET
@@ -47,6 +48,7 @@ typedef struct cli {
     bool have_seed, force, dry_run, json, markdown, isa_below, quiet, strict;
     uint64_t seed;
     char number[64]; /* -n as an override: "sample.n=100000" */
+    char method[64]; /* --method as an override */
     double max_time, vev;
     int threads;
     char command[4096]; /* as typed, for provenance */
@@ -88,6 +90,7 @@ fd_status verb_sample(cli *c, fd_error *err);
 fd_status verb_analyse(cli *c, fd_error *err);
 fd_status verb_plot(cli *c, fd_error *err);
 fd_status verb_report(cli *c, fd_error *err);
+fd_status verb_reference(cli *c, fd_error *err);
 fd_status verb_run(cli *c, fd_error *err);
 fd_status verb_evaluate(cli *c, fd_error *err);
 fd_status verb_info(cli *c, fd_error *err);

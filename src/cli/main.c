@@ -44,6 +44,14 @@ const cli_verb cli_verbs[] = {
      "settings from informed.sample in place of sample.",
      "flavordiff sample tuned.h5 -n 100000 --set sample.sampler.kind=ddim --set sample.sampler.steps=20 -o samples.h5",
      CLI_STAGE | CLI_NUMBER, 1, 1, verb_sample, "sample.n"},
+    {"reference", "[CONFIG.yaml]", "exact solutions: the prior inside the 3 sigma windows of a target set",
+     "Independent draws from what every generator of solutions should sample: the prior, restricted to the 3 sigma windows of the "
+     "mass-squared differences, the angles and the nine |U|. --method orbit draws heavy masses and Yukawas up to a "
+     "unitary rotation, then the rotation inside the windows (docs/physics.md); --method rejection draws from the prior and solves for "
+     "k only, thousands of times slower and as exact. Both are judged like any sample. The file does not depend on the "
+     "number of threads.",
+     "flavordiff reference -n 10000 --target paper-table1-no -o reference.h5", CLI_STAGE | CLI_NUMBER | CLI_METHOD, 0, 1,
+     verb_reference, "reference.n"},
     {"analyse", "SAMPLES.h5", "predictions of the solutions in a sample set",
      "Writes analysis.h5, solutions.csv (or nearest.csv, marked, where too few points are solutions) and summary.json "
      "into the folder -o.",

@@ -17,6 +17,7 @@ static const option_row options[] = {
     {CLI_OUTPUT, "output", "o", "PATH", "where to write"},
     {CLI_TARGET, "target", "t", "NAME", "target set: a name (paper-table1-no, nufit-6.0-ic24-no, ...) or a YAML file"},
     {CLI_NUMBER, "number", "n", "N", "how many: pairs, selected points or samples (1e6 is understood)"},
+    {CLI_METHOD, "method", NULL, "orbit|rejection", "orbits of the mixing matrix (default), or plain rejection with k solved for"},
     {CLI_SEED, "seed", "s", "N", "seed; the same seed gives the same result for any number of threads"},
     {CLI_THREADS, "jobs", "j", "N", "threads; default: all"},
     {CLI_SET, "set", NULL, "A.B=V", "override one configuration key; may be repeated"},
@@ -84,6 +85,11 @@ static fd_status apply(cli *c, const option_row *o, const char *value, fd_error 
     case CLI_NUMBER:
         status = parse_count(o->name, value, 1, 1e15, &count, err);
         snprintf(c->number, sizeof c->number, "%s=%llu", c->verb->number_key, (unsigned long long)count);
+        break;
+    case CLI_METHOD:
+        if (strlen(value) > sizeof c->method - sizeof "reference.method=") /* no method has so long a name */
+            return fd_fail(err, FD_ERR_USAGE, "--method %.20s...: expected orbit or rejection", value);
+        snprintf(c->method, sizeof c->method, "reference.method=%s", value);
         break;
     case CLI_SEED:
         status = parse_count(o->name, value, 0, 18446744073709551615.0, &c->seed, err);

@@ -112,10 +112,11 @@ static void beside_config(const char *path, fd_config *config) {
 }
 
 fd_status cli_config(const cli *c, const char *path, fd_config *config, fd_error *err) {
-    const char *sets[CLI_MAX_SETS + 1];
+    const char *sets[CLI_MAX_SETS + 2];
     int n_sets = 0;
     for (; n_sets < c->n_sets; n_sets++) sets[n_sets] = c->sets[n_sets];
     if (c->number[0]) sets[n_sets++] = c->number;
+    if (c->method[0]) sets[n_sets++] = c->method;
     fd_status status = fd_config_load(path ? path : c->config, n_sets, sets, config, err);
     if (status) return status;
     beside_config(path ? path : c->config, config);

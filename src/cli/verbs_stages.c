@@ -16,6 +16,9 @@ static fd_status tune(const fd_run *run, const cli *c, fd_error *err) {
 static fd_status train_informed(const fd_run *run, const cli *c, fd_error *err) {
     return fd_stage_train_informed(run, c->output, err);
 }
+static fd_status reference(const fd_run *run, const cli *c, fd_error *err) {
+    return fd_stage_reference(run, c->output, err);
+}
 static fd_status analyse(const fd_run *run, const cli *c, fd_error *err) {
     return fd_stage_analyse(run, c->args[0], c->output, err);
 }
@@ -75,10 +78,14 @@ fd_status verb_analyse(cli *c, fd_error *err) { return with_output(c, analyse, e
 fd_status verb_plot(cli *c, fd_error *err) { return with_output(c, plot, err); }
 fd_status verb_report(cli *c, fd_error *err) { return cli_run_stage(c, NULL, report, err); }
 
-fd_status verb_run(cli *c, fd_error *err) {
+/* The configuration is the argument, or --config. */
+static fd_status with_config(cli *c, cli_stage stage, fd_error *err) {
     if (c->n_args && c->config)
-        return fd_fail(err, FD_ERR_USAGE, "run: the configuration is given twice: %s and --config %s", c->args[0],
-                       c->config);
+        return fd_fail(err, FD_ERR_USAGE, "%s: the configuration is given twice: %s and --config %s", c->verb->name,
+                       c->args[0], c->config);
     fd_status status = c->dry_run ? FD_OK : cli_need_output(c, err);
-    return status ? status : cli_run_stage(c, c->n_args ? c->args[0] : NULL, pipeline, err);
+    return status ? status : cli_run_stage(c, c->n_args ? c->args[0] : NULL, stage, err);
 }
+
+fd_status verb_run(cli *c, fd_error *err) { return with_config(c, pipeline, err); }
+fd_status verb_reference(cli *c, fd_error *err) { return with_config(c, reference, err); }

@@ -23,7 +23,7 @@ size_t fd_region_draw(const fd_model *model, const fd_region *region, fd_rng *rn
     return fd_region_reject(model, region, rng, capacity, theta, tried);
 }
 
-static double slope(const fd_model *model, int o) { return model->scale_param >= 0 ? model->scale_slopes[o] : 0; }
+static double slope(const fd_model *model, int o) { return model->scale_slopes ? model->scale_slopes[o] : 0; }
 
 /* The shifts x for which lo <= value 10^{slope x} <= hi; empty as lo > hi. */
 static interval shifts(double lo, double hi, double value, double rise) {
@@ -79,7 +79,7 @@ static bool labels_allow(const fd_model *model, const fd_region *region, const d
 static bool accept(const fd_model *model, const fd_region *region, double most, fd_rng *rng, double *theta) {
     double observables[FD_MAX_OBSERVABLES];
     model->forward(model, 1, theta, NULL, observables);
-    if (model->scale_param < 0) return fd_region_holds(model, region, observables);
+    if (!model->scale_slopes) return fd_region_holds(model, region, observables);
     double *scale = &theta[model->scale_param];
     interval k = solve_scale(model, region, *scale, observables);
     if (!(k.hi > k.lo) || !(fd_rng_uniform(rng) * most < k.hi - k.lo)) return false;
@@ -90,7 +90,7 @@ static bool accept(const fd_model *model, const fd_region *region, double most, 
 size_t fd_region_reject(const fd_model *model, const fd_region *region, fd_rng *rng, size_t capacity, double *theta,
                         uint64_t *tried) {
     double draws[BLOCK * FD_MAX_PARAMS], labels[BLOCK * FD_MAX_LABELS];
-    double most = model->scale_param >= 0 ? longest(model, region) : 0;
+    double most = model->scale_slopes ? longest(model, region) : 0;
     size_t n = 0, n_params = (size_t)model->n_params;
     uint64_t budget = *tried;
     for (*tried = 0; n < capacity && *tried < budget;) {

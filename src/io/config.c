@@ -77,6 +77,7 @@ void fd_config_default(fd_config *config) {
     default_generate(&config->before.generate);
     default_generate(&config->sample.generate);
     default_informed(&config->informed);
+    config->reference = (fd_reference_spec){.n = 10000, .method = FD_REFERENCE_ORBIT, .cluster = 0.3};
 }
 
 /* ---- schema: every value is first a text, so that absent keys are known and messages are ours ------------------ */

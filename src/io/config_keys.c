@@ -52,6 +52,9 @@ static const fd_key_choice variances[] = {
 static const fd_key_choice labels[] = {
     {"central", FD_LABEL_CENTRAL}, {"window", FD_LABEL_WINDOW}, {"values", FD_LABEL_VALUES}, {NULL, 0}};
 
+static const fd_key_choice methods[] = {
+    {"orbit", FD_REFERENCE_ORBIT}, {"rejection", FD_REFERENCE_REJECTION}, {NULL, 0}};
+
 static const fd_key model_keys[] = {
     TEXT("kind", model.kind),
     CHOICE("phases", model.phases, phases),
@@ -187,6 +190,13 @@ static const fd_key informed_keys[] = {
     END,
 };
 
+static const fd_key reference_keys[] = {
+    U64("n", reference.n, 1, counts),
+    CHOICE("method", reference.method, methods),
+    ABOVE("cluster", reference.cluster, 0, 1000),
+    END,
+};
+
 /* Order matters: a block that inherits comes after the one it inherits from. */
 const fd_key fd_config_keys[] = {
     TEXT("name", name),
@@ -203,6 +213,7 @@ const fd_key fd_config_keys[] = {
      .from = AT(train)},
     BLOCK("sample", sample_keys),
     BLOCK("informed", informed_keys),
+    BLOCK("reference", reference_keys),
     END,
 };
 

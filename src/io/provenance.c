@@ -68,7 +68,7 @@ void fd_provenance_format(fd_h5 *h, char format[32]) {
 }
 
 static const char *maker(const char *format) {
-    if (strcmp(format, FD_FORMAT_SAMPLES) == 0) return "a sample file, made by 'simulate', 'select' or 'sample'";
+    if (strcmp(format, FD_FORMAT_SAMPLES) == 0) return "a sample file, made by 'simulate', 'select', 'sample' or 'reference'";
     if (strcmp(format, FD_FORMAT_NETWORK) == 0) return "a network file, made by 'train' or 'tune'";
     return "an analysis file, made by 'analyse'";
 }

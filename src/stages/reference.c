@@ -1,0 +1,172 @@
+/* reference: exact draws from the prior inside the 3 sigma windows of a target set, the yardstick of every generator.
+ *
+ * Proposals are spent in items of a fixed number, each with a random stream of its own, and rows are taken in the order of the
+ * items: the file does not depend on threads, and no item is cut short by a wanted number of rows. */
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "flavordiff/region.h"
+#include "io/file_safety.h"
+#include "stages/common.h"
+
+enum { ITEMS = 64, ITEM_ROWS = 1024, ITEM_ORBITS = 4096, ITEM_DRAWS = 16384 };
+
+/* What ITEMS items gave. */
+typedef struct harvest {
+    double *theta; /* (ITEMS, ITEM_ROWS, n_params) */
+    size_t rows[ITEMS];
+    uint64_t tried[ITEMS];
+} harvest;
+
+typedef struct work {
+    const fd_reference_spec *spec;
+    uint64_t seed;
+    fd_setting setting;
+    fd_region region;
+    harvest harvest;
+    fd_block block;
+    bool *keep;
+    fd_sample_writer *writer;
+    fd_tally tally;
+    uint64_t tried, proposals, kept; /* spent; that gave the rows; rows in the file */
+} work;
+
+static bool by_orbit(const work *w) {
+    return w->spec->method == FD_REFERENCE_ORBIT && w->setting.model->draw_region != NULL;
+}
+
+static void draw_items(work *w, uint64_t first) {
+    const fd_model *model = w->setting.model;
+    bool orbit = by_orbit(w);
+#pragma omp parallel for schedule(dynamic, 1)
+    for (int i = 0; i < ITEMS; i++) {
+        fd_rng rng;
+        double *theta = w->harvest.theta + (size_t)i * ITEM_ROWS * (size_t)model->n_params;
+        uint64_t *tried = &w->harvest.tried[i];
+        fd_rng_start(&rng, w->seed, FD_STREAM_REFERENCE, first + (uint64_t)i, 0);
+        *tried = orbit ? ITEM_ORBITS : ITEM_DRAWS;
+        w->harvest.rows[i] = orbit ? fd_region_draw(model, &w->region, &rng, w->spec->cluster, ITEM_ROWS, theta, tried)
+                                   : fd_region_reject(model, &w->region, &rng, ITEM_ROWS, theta, tried);
+    }
+}
+
+/* Rows of one proposal share a parameter to the last bit, and follow each other; those of two never do. */
+static bool same_proposal(const fd_model *model, const double *a, const double *b) {
+    for (int j = 0; j < model->n_params; j++) /* but where the prior is a point */
+        if (a[j] == b[j] && model->params[j].lo < model->params[j].hi) return true;
+    return false;
+}
+
+/* The rows of one item: rounded, judged, and those that are still solutions appended, up to the number wanted. */
+static fd_status take_item(work *w, int item, fd_error *err) {
+    const fd_model *model = w->setting.model;
+    const uint8_t solution = FD_IN_PRIOR | FD_MASSES | FD_ANGLES | FD_LABELS;
+    size_t n_params = (size_t)model->n_params, rows = w->harvest.rows[item], used = 0;
+    const double *theta = w->harvest.theta + (size_t)item * ITEM_ROWS * n_params, *last = NULL;
+    size_t wanted = w->spec->n - w->kept < rows ? (size_t)(w->spec->n - w->kept) : rows, kept = 0;
+    for (size_t i = 0; i < rows * n_params; i++) w->block.theta[i] = (float)theta[i];
+    fd_judge_rows(&w->setting, rows, w->block.theta, w->block.labels, w->block.chi2, w->block.flags);
+    for (; used < rows && kept < wanted; used++) {
+        const double *row = theta + used * n_params;
+        fd_tally_add(&w->tally, w->block.flags[used]);
+        /* Rounding to float32 can carry a row over an edge, about one in a million. */
+        if (!(w->keep[used] = (w->block.flags[used] & solution) == solution)) continue;
+        w->proposals += !last || !same_proposal(model, last, row);
+        last = row;
+        kept++;
+    }
+    w->tried += w->harvest.tried[item];
+    w->kept += kept;
+    if (kept == 0) return FD_OK;
+    fd_block_compact(model, &w->block, used, w->keep);
+    return fd_samples_append(w->writer, kept, w->block.theta, w->block.labels, w->block.five, w->block.flags, err);
+}
+
+static fd_status allocate(work *w, fd_error *err) {
+    const fd_model *model = w->setting.model;
+    w->harvest.theta = malloc((size_t)ITEMS * ITEM_ROWS * (size_t)model->n_params * sizeof *w->harvest.theta);
+    w->keep = malloc(ITEM_ROWS * sizeof *w->keep);
+    if (!w->harvest.theta || !w->keep) return fd_fail(err, FD_ERR_MEMORY, "out of memory");
+    return fd_block_create(model, ITEM_ROWS, &w->block, err);
+}
+
+/* Model, target and what is asked of them. */
+static fd_status prepare(const fd_run *run, work *w, fd_error *err) {
+    fd_model_options model = run->config->model;
+    fd_target target;
+    fd_status status = fd_target_load(run->config->target, &target, err);
+    if (status) return status;
+    model.ordering = target.ordering;
+    status = fd_setting_create(&model, run->config->target, &w->setting, err);
+    if (!status && !fd_judge_window_feasible(w->setting.judge))
+        status = fd_fail(err, FD_ERR_CONFIG,
+                         "target set %s: no unitary matrix has all nine |U| inside their windows; there is nothing to draw",
+                         w->setting.target.name);
+    if (!status) fd_judge_region(w->setting.judge, 1, &w->region);
+    return status ? status : allocate(w, err);
+}
+
+static fd_status draw_all(work *w, fd_ticker *ticker, fd_error *err) {
+    fd_status status = FD_OK;
+    for (uint64_t first = 0; !status && w->kept < w->spec->n; first += ITEMS) {
+        char detail[64];
+        draw_items(w, first);
+        for (int i = 0; i < ITEMS && !status && w->kept < w->spec->n; i++) status = take_item(w, i, err);
+        snprintf(detail, sizeof detail, "%" PRIu64 " %s tried", w->tried, by_orbit(w) ? "orbits" : "prior draws");
+        if (!status) status = fd_tick(ticker, w->kept, w->spec->n, &w->tally, detail, err);
+    }
+    return status;
+}
+
+static void describe(const work *w, char *note, size_t size) {
+    if (by_orbit(w))
+        snprintf(note, size,
+                 "exact draws from the prior inside the 3 sigma windows of masses, angles and moduli: orbits, cluster %g; "
+                 "rows from %" PRIu64 " orbits of %" PRIu64 " tried, nothing capped", w->spec->cluster, w->proposals, w->tried);
+    else
+        snprintf(note, size,
+                 "exact draws from the prior inside the 3 sigma windows of masses, angles and moduli: rejection, k solved for; "
+                 "%" PRIu64 " prior draws tried", w->tried);
+}
+
+fd_status fd_stage_reference(const fd_run *run, const char *out, fd_error *err) {
+    const fd_config *config = run->config;
+    fd_ticker ticker = {.run = run, .stage = "reference"};
+    work w = {.spec = &config->reference, .seed = fd_derive_seed(config->seed, "reference")};
+    fd_sample_info info = {.role = "reference", .seed = config->seed};
+    fd_provenance provenance;
+    const char *const no_parents[] = {NULL};
+    char *config_text = NULL, parents[8];
+    double start = fd_seconds();
+
+    fd_status status = fd_part_allowed(out, run->force, err);
+    if (!status) status = prepare(run, &w, err);
+    if (!status)
+        status = fd_stage_provenance(run, "reference", &w.setting.model->options, no_parents, parents, sizeof parents,
+                                     &config_text, &provenance, err);
+    if (!status) status = fd_samples_create(out, run->force, w.setting.model, &provenance, &w.writer, err);
+    if (!status) status = draw_all(&w, &ticker, err);
+    if (!status) {
+        info.model = w.setting.model->options;
+        info.n = w.kept;
+        info.n_train = fd_training_rows(config, w.kept);
+        info.tally = w.tally;
+        info.tally.seconds = fd_seconds() - start;
+        snprintf(info.target, sizeof info.target, "%s", w.setting.target.name);
+        describe(&w, info.note, sizeof info.note);
+        status = fd_samples_finish(w.writer, &info, err);
+        w.writer = NULL;
+    }
+    if (!status)
+        fd_say(run, "reference: %" PRIu64 " exact solutions from %" PRIu64 " of %" PRIu64 " %s in %.1f s -> %s", w.kept,
+               w.proposals, w.tried, by_orbit(&w) ? "orbits" : "prior draws", info.tally.seconds, out);
+    fd_samples_abort(w.writer);
+    fd_block_free(&w.block);
+    fd_setting_free(&w.setting);
+    free(w.harvest.theta);
+    free(w.keep);
+    free(config_text);
+    return status;
+}
