@@ -108,6 +108,17 @@ static size_t draw(const fd_model *model, const fd_region *r, uint64_t item, dou
                        : fd_region_reject(model, r, &rng, n, theta, tried);
 }
 
+/* Rows with a heavy state whose |Y_i|^2 is above s: the corner of the cube, which no KS distance sees. */
+static double long_rows(size_t n, size_t p, const double *theta, double s) {
+    double count = 0;
+    for (size_t i = 0; i < n; i++) {
+        double norm[3] = {0};
+        for (size_t c = 0; c < 18; c++) norm[c % 9 / 3] += theta[i * p + c] * theta[i * p + c];
+        count += fmax(norm[0], fmax(norm[1], norm[2])) > s;
+    }
+    return count;
+}
+
 /* A region that is everything gives the prior back: weights, walls and directions have nothing to hide behind. */
 static void an_open_region_is_the_prior(void **state) {
     (void)state;
@@ -124,6 +135,10 @@ static void an_open_region_is_the_prior(void **state) {
         fd_rng_start(&rng, 72, FD_STREAM_TEST, 0, 0);
         for (size_t i = 0; i < N; i++) model->draw_prior(model, &rng, b + i * p);
         assert_same_law(model, N, a, N, b);
+        for (double s = 3.5; s < 4.4; s += 0.25) {
+            double x = long_rows(N, p, a, s), y = long_rows(N, p, b, s);
+            if (fabs(x - y) > 4 * sqrt(x + y)) fail_msg("|Y_i|^2 > %g: %g rows, the prior has %g", s, x, y);
+        }
         /* As many rows as proposals times `cluster`: nothing was lost on the way. */
         double rate = N / (0.2 * (double)tried);
         if (fabs(rate - 1) > 0.05) fail_msg("%.3f rows for each that was expected", rate);
