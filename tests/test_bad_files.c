@@ -41,7 +41,7 @@ static void foreign_files_are_named(void **state) {
     assert_int_equal(fd_model_file_write(path, true, &network, &provenance, NULL), FD_OK);
     fd_model_file_clear(&network);
     refuse_samples(path, FD_ERR_FORMAT,
-                   "is a flavordiff-network file; needed here is a sample file, made by 'simulate', 'select' or 'sample'");
+                   "is a flavordiff-network file; needed here is a sample file, made by 'simulate', 'select', 'sample' or 'reference'");
     assert_int_equal(write_samples(path, true, 3, 3, NULL), FD_OK);
     refuse_network(path, FD_ERR_FORMAT, "is a flavordiff-samples file; needed here is a network file, made by 'train' or");
 }
