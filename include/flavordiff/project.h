@@ -21,7 +21,7 @@
 typedef struct fd_project_spec {
     int steps;        /* at most so many; 0: no projection */
     double trust;     /* longest step, Euclidean, in normalised coordinates */
-    double tolerance; /* done when every label is so near: max_k |L_k - L*_k|, in the labels' own units */
+    double tolerance; /* done when every label is so near, |L_k - L*_k| in its own unit, or has so little left to gain */
 } fd_project_spec;
 
 /* No projection (0 steps); trust 0.5, tolerance 1e-6. */
@@ -35,11 +35,17 @@ fd_status fd_projector_create(const fd_model *model, const fd_scaler *params, co
                               fd_projector **projector, fd_error *err);
 void fd_projector_free(fd_projector *projector);
 
+/* Replaces a label (n_labels, label space) by the nearest one the model can have, by least squares in the labels' own units:
+ * itself, but for the tolerance, unless its components contradict each other, as midpoints of nine windows that are the
+ * moduli of no unitary matrix. Points cannot converge to a contradiction. Works from 64 fixed prior draws; FD_ERR_VALUE when
+ * none gets there, FD_ERR_MEMORY. */
+fd_status fd_projector_nearest_label(const fd_projector *projector, double *label, fd_error *err);
+
 /* Bytes of scratch one call of fd_project_tile needs. */
 size_t fd_projector_scratch_bytes(const fd_projector *projector);
 /* Moves n points x (n, n_params), normalised, towards their labels (n, n_labels; label space, not normalised). Periodic
- * components come back in [lo, hi). converged[i] = 1: L(x) = L* within the tolerance (before x is rounded to float32) and x
- * inside the prior. 0: the last iterate, inside the prior, where it is nearer to the label than the point was when it
+ * components come back in [lo, hi). converged[i] = 1: within the tolerance (before x is rounded to float32) and inside the
+ * prior. 0: the last iterate, inside the prior, where it is nearer to the label than the point was when it
  * entered; else x is untouched. Rows are independent of each other. scratch: 64-byte aligned, one block a thread. */
 void fd_project_tile(const fd_projector *projector, size_t n, float *x, const double *labels, uint8_t *converged,
                      void *scratch);

@@ -9,9 +9,9 @@ enum { W = FD_STEP_LANES };
 /* Rounding leaves about this much of the diagonal where a pivot should be zero; below it the factor is noise. */
 static const double least_relative = 1e-13;
 
-/* Lower triangle of J J^T over the movable components, and Lambda on its diagonal. */
-static void normal_matrix(const fd_least_norm *q, double a[][FD_MAX_LABELS][W]) {
-    double relative = fmax(q->relative, least_relative);
+/* Lower triangle of J J^T + Lambda over the movable components, and Lambda. */
+static void normal_matrix(const fd_least_norm *q, double a[][FD_MAX_LABELS][W], double lambda[][W]) {
+    double relative = q->absolute ? q->relative : fmax(q->relative, least_relative);
     for (int i = 0; i < q->n_labels; i++) {
         double row[FD_MAX_PARAMS][W];
         const double(*ji)[W] = (const double(*)[W])(q->jacobian + (size_t)(i * q->dim) * W);
@@ -29,28 +29,24 @@ static void normal_matrix(const fd_least_norm *q, double a[][FD_MAX_LABELS][W]) 
             for (int w = 0; w < W; w++) a[i][j][w] = sum[w];
         }
         for (int w = 0; w < W; w++) {
-            double diagonal = a[i][i][w];
+            lambda[i][w] = relative * a[i][i][w] + (q->absolute ? q->absolute[w] : 0.0);
+            a[i][i][w] += lambda[i][w];
             /* Nothing moves this label: an identity row instead of a division by zero; its column of J^T is zero. */
-            a[i][i][w] = diagonal > 0 || isnan(diagonal)
-                             ? diagonal * (1 + relative) + (q->absolute ? q->absolute[w] : 0.0)
-                             : 1.0;
+            if (a[i][i][w] == 0) a[i][i][w] = 1;
         }
     }
 }
 
 /* Lower triangle in place to its Cholesky factor, the diagonal to its inverse. A pivot that rounding has eaten becomes
  * the smallest that Lambda allows. */
-static void factorise(int n, double relative, double a[][FD_MAX_LABELS][W]) {
+static void factorise(int n, double a[][FD_MAX_LABELS][W], const double lambda[][W]) {
     for (int j = 0; j < n; j++) {
-        double floor[W];
-#pragma omp simd
-        for (int w = 0; w < W; w++) floor[w] = 0.5 * relative * a[j][j][w];
         for (int k = 0; k < j; k++)
 #pragma omp simd
             for (int w = 0; w < W; w++) a[j][j][w] -= a[j][k][w] * a[j][k][w];
 #pragma omp simd
         for (int w = 0; w < W; w++) {
-            double pivot = a[j][j][w] < floor[w] ? floor[w] : a[j][j][w];
+            double floor = 0.5 * lambda[j][w], pivot = a[j][j][w] < floor ? floor : a[j][j][w];
             a[j][j][w] = 1.0 / sqrt(pivot);
         }
         for (int i = j + 1; i < n; i++) {
@@ -82,10 +78,10 @@ static void substitute(int n, double a[][FD_MAX_LABELS][W], double y[][W]) {
 }
 
 void fd_least_norm_solve(const fd_least_norm *q, double *step) {
-    double a[FD_MAX_LABELS][FD_MAX_LABELS][W], y[FD_MAX_LABELS][W];
+    double a[FD_MAX_LABELS][FD_MAX_LABELS][W], lambda[FD_MAX_LABELS][W], y[FD_MAX_LABELS][W];
     double(*dx)[W] = (double(*)[W])step;
-    normal_matrix(q, a);
-    factorise(q->n_labels, fmax(q->relative, least_relative), a);
+    normal_matrix(q, a, lambda);
+    factorise(q->n_labels, a, (const double(*)[W])lambda);
     for (int i = 0; i < q->n_labels; i++)
         for (int w = 0; w < W; w++) y[i][w] = q->residual[i * W + w];
     substitute(q->n_labels, a, y);

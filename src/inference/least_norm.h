@@ -4,8 +4,9 @@
  *     dx = J^T (J J^T + Lambda)^-1 r,   Lambda_kk = relative (J J^T)_kk + absolute,
  *
  * the Gauss-Newton step: of all dx that remove r, the shortest. Labels may depend on each other (the nine moduli of a
- * unitary matrix have rank 4): Lambda chooses the least-squares solution, and with `relative` alone it does not depend on
- * the units of the labels. Frozen components of x do not move: their columns of J count as zero.
+ * unitary matrix have rank 4): a small Lambda chooses the least-squares solution, of every label in units of its own gradient
+ * with `relative`, of all labels in one unit with `absolute`. Frozen components of x do not move: their columns of J count as
+ * zero.
  *
  * Structure of arrays: the last index of every array is the lane, so that loops over lanes become SIMD. Lanes never mix: a
  * lane that is not a number leaves the others alone. */
@@ -21,8 +22,8 @@ typedef struct fd_least_norm {
     const double *jacobian;    /* (n_labels, dim, lanes) */
     const double *residual;    /* (n_labels, lanes) */
     const double *movable;     /* (dim, lanes): 1 moves, 0 is frozen; NULL: all move */
-    double relative;           /* >= 0; 1e-10 is the plain step in double precision, and at least 1e-13 is used */
-    const double *absolute;    /* (lanes), >= 0, in units of (J J^T)_kk; NULL: 0 */
+    double relative;           /* >= 0; 1e-10 is the plain step in double precision. At least 1e-13 without `absolute` */
+    const double *absolute;    /* (lanes), > 0, in units of (J J^T)_kk; NULL: none */
 } fd_least_norm;
 
 /* dx into step (dim, lanes), which overlaps no input. A label that no movable component changes is left out. Thread-safe;

@@ -12,7 +12,7 @@
 /* On entry and in the first REFLECTIONS steps a component that left is reflected by its wall: points that leaked out of a
  * smooth density come back as one, where clamping would heap them on the wall. Later steps clamp and freeze, which
  * converges where the surface only touches the inside near a wall. Every RELEASE steps all components may move again. */
-enum { W = FD_STEP_LANES, TILE = 64, REFLECTIONS = 2, RELEASE = 3 };
+enum { W = FD_STEP_LANES, TILE = 64, REFLECTIONS = 2, RELEASE = 3, LOGARITHMIC = 4 };
 
 struct fd_projector {
     const fd_model *model;
@@ -20,17 +20,18 @@ struct fd_projector {
     fd_scaler scaler;
     double lo[FD_MAX_PARAMS], hi[FD_MAX_PARAMS]; /* walls in normalised coordinates; infinite where periodic */
     double gap[FD_MAX_ORDERED];                  /* of an ordered pair, in the parameters' own unit */
+    bool contradiction; /* labels may contradict each other: one Lambda for all, so that every point makes the same compromise */
 };
 
-/* Lambda over the diagonal of J J^T (least_norm.h). */
-static const double tikhonov = 1e-10;
+/* Lambda over the diagonal of J J^T, and over its trace (least_norm.h). */
+static const double of_diagonal = 1e-10, of_trace = 1e-13;
 
 /* W points on their way. */
 typedef struct block {
     double x[FD_MAX_PARAMS][W], movable[FD_MAX_PARAMS][W], step[FD_MAX_PARAMS][W];
     double residual[FD_MAX_LABELS][W];
     double size[W], entered[W]; /* max |residual| now and at the start; infinite where a label is not a number */
-    int moving[W];
+    bool moving[W], reached[W];
 } block;
 
 void fd_project_spec_default(fd_project_spec *spec) {
@@ -118,18 +119,50 @@ static void evaluate(const fd_projector *p, block *b, int count, const double *t
             b->residual[k][w] = r;
             if (!(fabs(r) <= b->size[w])) b->size[w] = isnan(r) ? INFINITY : fabs(r);
         }
-        if (!(b->size[w] > p->spec.tolerance && b->size[w] < INFINITY)) b->moving[w] = 0;
+        if (b->moving[w] && b->size[w] <= p->spec.tolerance) b->reached[w] = true;
+        if (b->reached[w] || !(b->size[w] < INFINITY)) b->moving[w] = false;
     }
 }
 
-/* One step of the lanes that still move; J in lanes. */
-static void advance(const fd_projector *p, block *b, const double *lanes, bool reflect) {
+/* Whether what the step can still gain, |J dx|, is within the tolerance. With labels that contradict each other, as moduli
+ * that belong to no unitary matrix, the residual itself never vanishes. */
+static bool nothing_to_gain(const fd_projector *p, const block *b, const double *lanes, int w) {
     int dim = p->model->n_params;
+    for (int k = 0; k < p->model->n_labels; k++) {
+        double gain = 0;
+        for (int i = 0; i < dim; i++) gain += lanes[(k * dim + i) * W + w] * b->step[i][w];
+        if (!(fabs(gain) <= p->spec.tolerance)) return false;
+    }
+    return true;
+}
+
+/* For a label log10 |y| that is r < 0 away, the linear step of y instead of its logarithm's: (10^r - 1) / ln 10. One of the
+ * logarithm by more than 1 / ln 10 carries y through zero; where y is a small difference of masses it does so again and
+ * again. The first steps stay logarithmic, which is quick where y spans decades. */
+static void soften_falls(const fd_projector *p, block *b) {
+    const double ln10 = 2.302585092994045684018;
+    for (int k = 0; k < p->model->n_labels; k++)
+        for (int w = 0; w < W && p->model->labels[k].log10; w++)
+            if (b->residual[k][w] < 0) b->residual[k][w] = expm1(b->residual[k][w] * ln10) / ln10;
+}
+
+/* Step s of the lanes that still move; J in lanes. */
+static void advance(const fd_projector *p, block *b, const double *lanes, int s) {
+    int dim = p->model->n_params;
+    bool reflect = s < REFLECTIONS, release = s % RELEASE == 0;
+    for (int i = 0; release && i < dim; i++)
+        for (int w = 0; w < W; w++) b->movable[i][w] = 1;
+    if (s >= LOGARITHMIC) soften_falls(p, b);
+    double lambda[W] = {0};
+    for (int i = 0; p->contradiction && i < p->model->n_labels * dim; i++)
+        for (int w = 0; w < W; w++) lambda[w] += of_trace * lanes[i * W + w] * lanes[i * W + w];
     const fd_least_norm q = {.n_labels = p->model->n_labels, .dim = dim, .jacobian = lanes, .residual = b->residual[0],
-                             .movable = b->movable[0], .relative = tikhonov};
+                             .movable = b->movable[0], .relative = p->contradiction ? 0 : of_diagonal,
+                             .absolute = p->contradiction ? lambda : NULL};
     fd_least_norm_solve(&q, b->step[0]);
     for (int w = 0; w < W; w++) {
         double square = 0;
+        if (b->moving[w] && release && nothing_to_gain(p, b, lanes, w)) b->moving[w] = false, b->reached[w] = true;
         if (!b->moving[w]) continue;
         for (int i = 0; i < dim; i++) square += b->step[i][w] * b->step[i][w];
         double factor = square > p->spec.trust * p->spec.trust ? p->spec.trust / sqrt(square) : 1;
@@ -151,6 +184,7 @@ static void load(const fd_projector *p, block *b, int count, const float *x) {
     int dim = p->model->n_params;
     for (int w = 0; w < W; w++) {
         b->moving[w] = w < count;
+        b->reached[w] = false;
         for (int i = 0; i < dim; i++) b->x[i][w] = w < count ? (double)x[w * dim + i] : 0;
         keep_box(p, b, w, true);
         keep_order(p, b, w, true);
@@ -168,8 +202,8 @@ static void store(const fd_projector *p, const block *b, int w, float *x) {
 }
 
 static bool any_moving(const block *b) {
-    int moving = 0;
-    for (int w = 0; w < W; w++) moving |= b->moving[w];
+    bool moving = false;
+    for (int w = 0; w < W; w++) moving = moving || b->moving[w];
     return moving;
 }
 
@@ -184,15 +218,13 @@ static void project_block(const fd_projector *p, int count, float *x, const doub
     evaluate(p, b, count, target, theta, labels, jacobian);
     memcpy(b->entered, b->size, sizeof b->entered);
     for (int s = 0; s < p->spec.steps && any_moving(b); s++) {
-        for (int i = 0; s % RELEASE == 0 && i < dim; i++)
-            for (int w = 0; w < W; w++) b->movable[i][w] = 1;
         fd_least_norm_load(n_labels, dim, count, jacobian, p->scaler.scale, lanes);
-        advance(p, b, lanes, s < REFLECTIONS);
+        advance(p, b, lanes, s);
         evaluate(p, b, count, target, theta, labels, jacobian);
     }
     for (int w = 0; w < count; w++) {
-        converged[w] = b->size[w] <= p->spec.tolerance;
-        if (converged[w] || b->size[w] < b->entered[w]) store(p, b, w, x + w * dim);
+        converged[w] = b->reached[w];
+        if (b->reached[w] || b->size[w] < b->entered[w]) store(p, b, w, x + w * dim);
     }
 }
 
@@ -201,6 +233,40 @@ void fd_project_tile(const fd_projector *p, size_t n, float *x, const double *la
     for (size_t first = 0; first < n; first += W)
         project_block(p, n - first < W ? (int)(n - first) : W, x + first * dim, labels + first * n_labels,
                       converged + first, scratch);
+}
+
+fd_status fd_projector_nearest_label(const fd_projector *p, double *label, fd_error *err) {
+    enum { TRIES = 64, STEPS = 300 };
+    const fd_model *model = p->model;
+    int dim = model->n_params, n_labels = model->n_labels;
+    float x[TRIES * FD_MAX_PARAMS];
+    double targets[TRIES * FD_MAX_LABELS], theta[FD_MAX_PARAMS], labels[FD_MAX_LABELS];
+    uint8_t converged[TRIES];
+    fd_projector patient = *p;
+    patient.spec.steps = STEPS;
+    patient.contradiction = true;
+    for (int i = 0; i < TRIES; i++) {
+        fd_rng rng;
+        fd_rng_start(&rng, fd_derive_seed(0, "nearest label"), FD_STREAM_PRIOR, (uint64_t)i, 0);
+        model->draw_prior(model, &rng, theta);
+        for (int j = 0; j < dim; j++) x[i * dim + j] = (float)((theta[j] - p->scaler.shift[j]) / p->scaler.scale[j]);
+        memcpy(targets + i * n_labels, label, (size_t)n_labels * sizeof *label);
+    }
+    fd_status status = fd_project(&patient, TRIES, x, targets, converged, err);
+    double best = INFINITY;
+    for (int i = 0; !status && i < TRIES; i++) {
+        double distance = 0;
+        if (!converged[i]) continue;
+        for (int j = 0; j < dim; j++) theta[j] = p->scaler.shift[j] + p->scaler.scale[j] * (double)x[i * dim + j];
+        model->forward(model, 1, theta, labels, NULL);
+        for (int k = 0; k < n_labels; k++) distance += pow(labels[k] - targets[k], 2);
+        if (!(distance < best)) continue;
+        best = distance;
+        memcpy(label, labels, (size_t)n_labels * sizeof *label);
+    }
+    if (!status && isinf(best))
+        status = fd_fail(err, FD_ERR_VALUE, "project: none of %d prior draws reaches this label, or one near it", TRIES);
+    return status;
 }
 
 fd_status fd_project(const fd_projector *p, size_t n, float *x, const double *labels, uint8_t *converged, fd_error *err) {
