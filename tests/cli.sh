@@ -156,6 +156,13 @@ expect 0 '.' fd analyse ref.h5 -o ref-analysis
 expect 75 '--max-time reached' fd reference -n 1e9 -o x.h5 --max-time 0.3
 absent x.h5 x.h5.part
 
+project="--set sample.project.steps=10 --set sample.label=window --set sample.guidance=1"
+expect 0 'samples, projected: [0-9,]+ of 200 samples did not reach their label' fd sample net.h5 -n 200 -o projected.h5 $small $project
+expect 0 '^  network alone +[0-9.]+ %' fd sample net.h5 -n 200 -o projected.h5 -f $small $project
+expect 0 'tally_alone' fd info projected.h5
+expect 0 '^samples +200 ' fd sample net.h5 -n 200 -o not-projected.h5 $small $project --no-project
+expect 2 'sample.project.steps' fd sample net.h5 -n 9 -o x.h5 --set sample.project.steps=-1
+
 # ---- files that are not what they should be
 expect 1 'nofile.h5' fd train nofile.h5 -o x.h5
 expect 3 'point.csv' fd train point.csv -o x.h5

@@ -122,6 +122,12 @@ static void wrong_sample_files_are_named(void **state) {
     refuse_samples(path, FD_ERR_FORMAT, "the attribute 'role' of /samples is longer than 15 characters");
     set_u64(path = fresh_samples(), "/samples", "role", 3);
     refuse_samples(path, FD_ERR_FORMAT, "the attribute 'role' of /samples is not a text");
+    set_attribute(path = fresh_samples(), "/tally", "projected", -1, 0, NULL); /* as in files of before there was one */
+    fd_sample_reader *reader = NULL;
+    fd_sample_info info;
+    assert_int_equal(fd_samples_open(path, &reader, &info, NULL), FD_OK);
+    assert_true(info.tally.projected == 0 && info.tally.n > 0);
+    fd_samples_close(reader);
     set_attribute(path = fresh_samples(), "/tally", "five", -1, 0, NULL);
     refuse_samples(path, FD_ERR_FORMAT, "the attribute 'five' of /tally is missing; make the file again");
     set_u64(path = fresh_samples(), "/samples", "n", 41);

@@ -64,6 +64,7 @@ static void defaults_are_the_papers(void **state) {
     assert_true(c.select.chi2_all == 5500 && c.select.chi2_mass == 1000 && c.select.chi2_mixing == 4500);
     assert_true(c.sample.n == 30000000 && c.sample.generate.gamma == 8 && isinf(c.sample.keep_chi2_below));
     assert_true(c.sample.generate.sampler.kind == FD_SAMPLER_DDPM && c.sample.generate.sampler.steps == 1000);
+    assert_true(c.sample.generate.project.steps == 0 && c.sample.generate.project.trust == 0.5);
     assert_true(c.model.vev_GeV == 246 && !c.model.real_majorana && c.model.phases == FD_PHASES_TAKAGI);
     fd_config blank;
     assert_int_equal(load_text("# all defaults\n\n", 0, NULL, &blank, NULL), FD_OK);
@@ -110,7 +111,8 @@ static void dump_reads_back(void **state) {
                           "sample.guidance_s_min=0.05",
                           "before.guidance_s_max=12.5",
                           "before.label=window",
-                          "reference={n: 5, method: rejection, cluster: 2.5}"};
+                          "reference={n: 5, method: rejection, cluster: 2.5}",
+                          "sample.project={steps: 20, trust: 0.25, tolerance: 1e-5}"};
     fd_error err = {0};
     if (fd_config_load(NULL, sizeof sets / sizeof *sets, sets, &c, &err)) fail_msg("%s", err.message);
     assert_string_equal(c.name, "it's \"mine\": #1");

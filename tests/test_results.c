@@ -54,7 +54,7 @@ static fd_run a_run(void) {
 
 static void ledger_round_trip(void **state) {
     (void)state;
-    fd_ledger_entry out[2] = {
+    fd_ledger_entry out[3] = {
         {"prior draws",
          "100 draws <&> \"quoted\" γ",
          {.n = 1000000, .finite = 1000000, .in_prior = 1000000, .masses = 4321, .angles = 17, .seconds = 1.25}},
@@ -69,14 +69,23 @@ static void ledger_round_trip(void **state) {
           .labels = 104,
           .labels_in_prior = 60,
           .five_in_prior = 100,
-          .seconds = 3600}}};
-    fd_ledger_entry in[2];
+          .seconds = 3600}},
+        {"tuned network, projected",
+         "",
+         {.n = 1000000,
+          .finite = 1000000,
+          .labels = 999000,
+          .labels_in_prior = 999000,
+          .in_prior = 999500,
+          .projected = 999990,
+          .unreached = 12}}};
+    fd_ledger_entry in[3];
     fd_error err;
     int n = 0;
-    ok(fd_ledger_write(in_folder("ledger.json"), 2, out, &err), &err);
-    ok(fd_ledger_read(in_folder("ledger.json"), 2, &n, in, &err), &err);
-    assert_int_equal(n, 2);
-    for (int i = 0; i < 2; i++) {
+    ok(fd_ledger_write(in_folder("ledger.json"), 3, out, &err), &err);
+    ok(fd_ledger_read(in_folder("ledger.json"), 3, &n, in, &err), &err);
+    assert_int_equal(n, 3);
+    for (int i = 0; i < 3; i++) {
         assert_string_equal(in[i].set, out[i].set);
         assert_string_equal(in[i].note, out[i].note);
         assert_memory_equal(&in[i].tally, &out[i].tally, sizeof out[i].tally);
@@ -93,12 +102,14 @@ static void ledger_round_trip(void **state) {
     assert_int_equal(json_integer_value(json_object_get(json_array_get(sets, 1), "out_of_prior")), 9999999);
     json_decref(root);
 
-    char *text = fd_ledger_text(2, out);
+    char *text = fd_ledger_text(3, out);
     assert_non_null(strstr(text, "30,000,000"));
+    assert_non_null(strstr(text, "0.9989, 0.99906")); /* not 1, 1 */
+    assert_non_null(strstr(text, "tuned network, projected: 12 of 1,000,000 samples did not reach their label\n"));
     assert_non_null(strstr(text, "0, 3.84e-06"));
     for (const char *line = text; *line; line += strcspn(line, "\n") + 1) assert_true(strcspn(line, "\n") <= 112);
     free(text);
-    assert_int_equal(fd_ledger_read(in_folder("ledger.json"), 1, &n, in, &err), FD_ERR_FORMAT);
+    assert_int_equal(fd_ledger_read(in_folder("ledger.json"), 2, &n, in, &err), FD_ERR_FORMAT);
     assert_int_equal(n, 0);
 }
 

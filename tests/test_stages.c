@@ -191,7 +191,7 @@ static void selection_counts(void **state) {
     ok(fd_block_create(model, 7, &block, &err), &err);
     uint64_t groups[3] = {0}, kept = 0, tried = 0;
     for (; kept < 150; tried++) { /* odd little blocks of which one row is used: the rest must come out the same again */
-        ok(fd_generator_run(g, tried, 1 + tried % 7, block.theta, block.labels, block.chi2, block.flags, &err), &err);
+        ok(fd_generator_run(g, tried, 1 + tried % 7, block.theta, block.labels, block.chi2, block.flags, block.alone, &err), &err);
         const fd_chi2 *x = &block.chi2[0];
         bool mass = x->mass < c.select.chi2_mass, mixing = x->mixing < c.select.chi2_mixing;
         if (!(x->all < c.select.chi2_all) || !(mass || mixing)) continue;
@@ -350,6 +350,7 @@ static void tally_counts_flags(void **state) {
     (void)state;
     fd_tally t = {0};
     for (int flags = 0; flags < 32; flags++) fd_tally_add(&t, (uint8_t)flags);
+    assert_int_equal(t.projected + t.unreached, 0);
     assert_int_equal(t.n, 32);
     assert_int_equal(t.finite, 16);
     assert_int_equal(t.in_prior, 16);
@@ -363,6 +364,67 @@ static void tally_counts_flags(void **state) {
     fd_tally_add(&one, FD_FINITE | FD_LABELS | FD_MASSES);
     assert_int_equal(one.labels, 1);
     assert_int_equal(one.labels_in_prior + one.five + one.five_in_prior + one.in_prior + one.angles, 0);
+    fd_tally_add(&one, FD_PROJECTED);
+    fd_tally_add(&one, FD_PROJECTED | FD_UNREACHED);
+    assert_true(one.n == 3 && one.projected == 2 && one.unreached == 1 && one.finite == 1 && one.labels == 1);
+}
+
+/* Projected samples lie on their labels inside the prior, and beside them stands what the network alone had made of the
+ * same latents: the tally of a run without projection. The same for any number of threads. */
+static void projection(void **state) {
+    (void)state;
+    static const fd_label_choice choices[] = {FD_LABEL_WINDOW, FD_LABEL_CENTRAL};
+    fd_error err;
+    fd_config c = small("paper-table1-no");
+    fd_run run = run_of(&c);
+    pairs_and_network(&run);
+    c.sample.generate.gamma = 1;
+    for (int k = 0; k < 2; k++) {
+        c.sample.generate.label = choices[k];
+        c.sample.generate.project.steps = 0;
+        ok(fd_stage_sample(&run, &c.sample, at("net.h5"), at("alone.h5"), &err), &err);
+        c.sample.generate.project.steps = 20;
+        omp_set_num_threads(1);
+        ok(fd_stage_sample(&run, &c.sample, at("net.h5"), at("projected.h5"), &err), &err);
+        omp_set_num_threads(3);
+        ok(fd_stage_sample(&run, &c.sample, at("net.h5"), at("again.h5"), &err), &err);
+        omp_set_num_threads(2);
+        assert_same(at("projected.h5"), at("again.h5"));
+        rows a = load(at("alone.h5")), p = load(at("projected.h5"));
+        assert_int_equal(a.info.alone.n, 0);
+        p.info.alone.seconds = a.info.tally.seconds;
+        assert_memory_equal(&p.info.alone, &a.info.tally, sizeof a.info.tally);
+        assert_int_equal(p.info.tally.n, 777);
+        assert_true(p.info.tally.labels_in_prior >= 760 && a.info.tally.labels < 10);
+        uint64_t projected = 0, unreached = 0;
+        for (size_t i = 0; i < p.info.n; i++) {
+            bool differs = memcmp(a.theta + i * a.n_params, p.theta + i * p.n_params, p.n_params * sizeof(float)) != 0;
+            assert_true(!differs || (p.flags[i] & FD_PROJECTED));
+            if (!(p.flags[i] & FD_UNREACHED)) assert_int_equal(p.flags[i] & 63, 63); /* a solution inside the prior */
+            projected += (p.flags[i] & FD_PROJECTED) != 0, unreached += (p.flags[i] & FD_UNREACHED) != 0;
+        }
+        assert_true(p.info.tally.projected == projected && p.info.tally.unreached == unreached && projected > 770);
+        assert_non_null(strstr(p.info.note, "; projected onto it (at most 20 steps, trust 0.5)"));
+        fd_ledger_entry lines[2];
+        assert_int_equal(fd_ledger_entries("network", &a.info, lines), 1);
+        assert_string_equal(lines[0].set, "network");
+        assert_int_equal(fd_ledger_entries("network", &p.info, lines), 2);
+        assert_string_equal(lines[0].set, "network, network alone");
+        assert_string_equal(lines[1].set, "network, projected");
+        assert_true(lines[0].tally.labels == a.info.tally.labels && lines[1].tally.labels == p.info.tally.labels);
+        drop(&a), drop(&p);
+    }
+    /* Selection tallies the samples it used, alone and projected. */
+    c.select.generate.project.steps = 20;
+    ok(fd_stage_select(&run, at("net.h5"), at("selected.h5"), &err), &err);
+    rows s = load(at("selected.h5"));
+    assert_true(s.info.alone.n == s.info.tally.n && s.info.tally.labels > s.info.alone.labels);
+    drop(&s);
+    c.sample.generate.label = FD_LABEL_VALUES; /* a label no point of the prior has: |U_e1| = |U_e2| = |U_e3| = 0.9, ... */
+    c.sample.generate.n_label_values = 11;
+    for (int k = 0; k < 11; k++) c.sample.generate.label_values[k] = k < 2 ? 40 : 0.9;
+    assert_int_equal(fd_stage_sample(&run, &c.sample, at("net.h5"), at("x.h5"), &err), FD_ERR_VALUE);
+    assert_non_null(strstr(err.message, "reaches this label"));
 }
 
 static int stop_at_once(void *user, const char *stage, uint64_t done, uint64_t total, const fd_tally *tally,
@@ -424,6 +486,7 @@ int main(void) {
         cmocka_unit_test(clipped_samples_are_in_the_box),
         cmocka_unit_test(keep_counts_everything),  cmocka_unit_test(label_choices),
         cmocka_unit_test(window_labels_belong_to_samples), cmocka_unit_test(tally_counts_flags),
+        cmocka_unit_test(projection),
         cmocka_unit_test(refusals),
     };
     return cmocka_run_group_tests(tests, make_folder, remove_folder);

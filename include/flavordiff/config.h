@@ -8,6 +8,7 @@
 
 #include "flavordiff/informant.h"
 #include "flavordiff/network.h"
+#include "flavordiff/project.h"
 #include "flavordiff/sampler.h"
 #include "flavordiff/schedule.h"
 #include "flavordiff/target.h"
@@ -31,6 +32,7 @@ typedef struct fd_generate_spec { /* shared by select and sample */
     fd_label_choice label;
     double label_values[FD_MAX_LABELS]; /* FD_LABEL_VALUES: the model's labels, in label space */
     int n_label_values;
+    fd_project_spec project; /* of every sample onto its own label; 0 steps: none */
 } fd_generate_spec;
 
 typedef struct fd_select_spec {

@@ -27,6 +27,7 @@ typedef struct fd_provenance {
 typedef struct fd_tally {
     uint64_t n, finite, in_prior, masses, angles, five, labels; /* windows: 3 sigma */
     uint64_t labels_in_prior, five_in_prior;
+    uint64_t projected, unreached; /* points with FD_PROJECTED, with FD_UNREACHED */
     double seconds;       /* wall time of the generation */
 } fd_tally;
 
@@ -37,6 +38,7 @@ typedef struct fd_sample_info {
     fd_model_options model;
     uint64_t n, n_train;  /* rows; the first n_train are for training, the others for validation */
     fd_tally tally;
+    fd_tally alone;       /* projected sets: the same points as the network left them; else n = 0 */
     uint64_t groups[3];   /* role "selected": rows by mass condition only, mixing only, both */
     uint64_t seed;
 } fd_sample_info;

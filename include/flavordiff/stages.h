@@ -39,6 +39,9 @@ typedef struct fd_ledger_entry {
     char note[512];
     fd_tally tally;
 } fd_ledger_entry;
+/* Lines of a sample set in a ledger: one, or where it was projected two, "SET, network alone" and "SET, projected", the one
+ * that counts last. Returns how many. */
+int fd_ledger_entries(const char *set, const fd_sample_info *info, fd_ledger_entry entries[2]);
 /* Wilson score interval (95 %) of k successes in n. */
 void fd_wilson(uint64_t k, uint64_t n, double *lo, double *hi);
 /* Ledger as a table of text; caller frees. */

@@ -49,7 +49,10 @@ enum {
     FD_IN_PRIOR = 1 << 1,
     FD_MASSES = 1 << 2,  /* both mass-squared differences inside 3 sigma */
     FD_ANGLES = 1 << 3,  /* s12^2, s13^2, s23^2 inside 3 sigma */
-    FD_LABELS = 1 << 4   /* all labels (masses and nine moduli) inside 3 sigma: a solution */
+    FD_LABELS = 1 << 4,  /* all labels (masses and nine moduli) inside 3 sigma: a solution */
+    /* Not of the point but of its making; no verdict sets them. Both: nearer to its label than the network had left it. */
+    FD_PROJECTED = 1 << 5, /* moved by the projection (project.h), or found on its label by it */
+    FD_UNREACHED = 1 << 6  /* the projection did not reach the label */
 };                       /* five observables: (flags & (FD_MASSES | FD_ANGLES)) == both */
 
 /* chi^2 of eq. 2.22 with the error of the side the prediction is on. */

@@ -30,6 +30,7 @@ typedef enum cli_option_bit {
     CLI_QUIET = 1 << 15,
     CLI_STRICT = 1 << 16,
     CLI_METHOD = 1 << 17,
+    CLI_NO_PROJECT = 1 << 18,
     CLI_STAGE = CLI_CONFIG | CLI_OUTPUT | CLI_SEED | CLI_THREADS | CLI_SET | CLI_FORCE | CLI_DRY_RUN | CLI_MAX_TIME |
                 CLI_TARGET | CLI_QUIET,
     CLI_RESULT = CLI_THREADS | CLI_FORCE | CLI_MAX_TIME | CLI_QUIET
@@ -45,7 +46,7 @@ typedef struct cli {
     int n_sets;
     const char *sets[CLI_MAX_SETS];
     const char *config, *output, *target, *phases;
-    bool have_seed, force, dry_run, json, markdown, isa_below, quiet, strict;
+    bool have_seed, force, dry_run, json, markdown, isa_below, quiet, strict, no_project;
     uint64_t seed;
     char number[64]; /* -n as an override: "sample.n=100000" */
     char method[64]; /* --method as an override */

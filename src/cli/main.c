@@ -14,7 +14,7 @@ const cli_verb cli_verbs[] = {
      "Runs simulate, train, (select, tune) for every round, sample, analyse, plot and report into one folder and "
      "skips what is there and was made with the same settings and inputs. Interrupted, it goes on at the first "
      "unfinished stage when given again. Without a configuration: the paper's own counts.",
-     "flavordiff run recipes/quick.yaml -o runs/quick", CLI_STAGE, 0, 1, verb_run, NULL},
+     "flavordiff run recipes/quick.yaml -o runs/quick", CLI_STAGE | CLI_NO_PROJECT, 0, 1, verb_run, NULL},
     {"simulate", "", "training pairs (G, L) from the prior",
      "Draws parameters from the prior, computes their labels and writes both. simulate.scan further draws are counted "
      "for the ledger and not kept. The file does not depend on the number of threads.",
@@ -32,7 +32,7 @@ const cli_verb cli_verbs[] = {
      "Generates until select.wanted points pass the selection (chi2 of all labels below chi2_all, and the mass part below "
      "chi2_mass or the mixing part below chi2_mixing) or select.max_generated have been tried; counts the groups "
      "mass only, mixing only, both.",
-     "flavordiff select pre-network.h5 -o selected.h5", CLI_STAGE | CLI_NUMBER, 1, 1, verb_select,
+     "flavordiff select pre-network.h5 -o selected.h5", CLI_STAGE | CLI_NUMBER | CLI_NO_PROJECT, 1, 1, verb_select,
      "select.wanted"},
     {"tune", "NETWORK.h5 SELECTED.h5", "fine-tuning of a network on selected points",
      "Continues from NETWORK with the tune settings: all weights, or all but the first tune.frozen_layers layers.",
@@ -40,10 +40,11 @@ const cli_verb cli_verbs[] = {
     {"sample", "NETWORK.h5", "points from a trained network, and their yield",
      "Generates points for the label of the target set with DDPM or DDIM and classifier-free guidance "
      "eps = (1 - gamma) eps(null) + gamma eps(label). Prints the ledger: how many are inside which window, outside the "
-     "prior box, not finite. sample.keep_chi2_below limits what is kept in the file, never what is counted. A simulator-informed network takes its "
-     "settings from informed.sample in place of sample.",
+     "prior box, not finite. sample.keep_chi2_below limits what is kept in the file, never what is counted. A "
+     "simulator-informed network takes its settings from informed.sample in place of sample. With project.steps every sample "
+     "is moved onto its own label inside the prior, and the ledger shows the network alone and projected.",
      "flavordiff sample tuned.h5 -n 100000 --set sample.sampler.kind=ddim --set sample.sampler.steps=20 -o samples.h5",
-     CLI_STAGE | CLI_NUMBER, 1, 1, verb_sample, "sample.n"},
+     CLI_STAGE | CLI_NUMBER | CLI_NO_PROJECT, 1, 1, verb_sample, "sample.n"},
     {"reference", "[CONFIG.yaml]", "exact solutions: the prior inside the 3 sigma windows of a target set",
      "Independent draws from what every generator of solutions should sample: the prior, restricted to the 3 sigma windows of the "
      "mass-squared differences, the angles and the nine |U|. --method orbit draws heavy masses and Yukawas up to a "

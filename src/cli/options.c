@@ -26,6 +26,7 @@ static const option_row options[] = {
     {CLI_MAX_TIME, "max-time", NULL, "SECONDS", "stop after so long with exit code 75; finished stages are kept"},
     {CLI_QUIET, "quiet", "q", NULL, "no progress, no news"},
     {CLI_STRICT, "strict", NULL, NULL, "exit with 5 when something was found wanting though the work was done"},
+    {CLI_NO_PROJECT, "no-project", NULL, NULL, "leave the points as the network made them, whatever project.steps says"},
     {CLI_JSON, "json", NULL, NULL, "answer in JSON"},
     {CLI_PHASES, "phases", NULL, "takagi|paper", "Majorana phases: true (default), or the paper's artefact alpha21 = 0"},
     {CLI_VEV, "vev", NULL, "GEV", "vev that turns k into M3; default 246 (the paper's)"},
@@ -105,6 +106,7 @@ static fd_status apply(cli *c, const option_row *o, const char *value, fd_error 
     case CLI_DRY_RUN: c->dry_run = true; break;
     case CLI_QUIET: c->quiet = true; break;
     case CLI_STRICT: c->strict = true; break;
+    case CLI_NO_PROJECT: c->no_project = true; break;
     case CLI_JSON: c->json = true; break;
     case CLI_MARKDOWN: c->markdown = true; break;
     case CLI_ISA_BELOW: c->isa_below = true; break;

@@ -121,6 +121,9 @@ fd_status cli_config(const cli *c, const char *path, fd_config *config, fd_error
     if (status) return status;
     beside_config(path ? path : c->config, config);
     if (c->have_seed) config->seed = c->seed;
+    if (c->no_project)
+        config->before.generate.project.steps = config->select.generate.project.steps =
+            config->sample.generate.project.steps = config->informed.sample.generate.project.steps = 0;
     if (c->target) {
         if (strlen(c->target) >= sizeof config->target)
             return fd_fail(err, FD_ERR_USAGE, "--target: name longer than %zu characters", sizeof config->target - 1);

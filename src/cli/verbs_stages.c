@@ -37,10 +37,9 @@ static fd_status print_ledger(const fd_run *run, const char *path, const char *s
     fd_status status = fd_samples_open(path, &reader, &info, err);
     if (status) return status;
     fd_samples_close(reader);
-    fd_ledger_entry entry = {.tally = info.tally};
-    snprintf(entry.set, sizeof entry.set, "%s", set);
-    snprintf(entry.note, sizeof entry.note, "%s", info.note);
-    char *text = fd_ledger_text(1, &entry);
+    fd_ledger_entry entries[2];
+    int n = fd_ledger_entries(set, &info, entries);
+    char *text = fd_ledger_text(n, entries);
     if (text) run->message(run->user, text);
     free(text);
     return FD_OK;

@@ -35,7 +35,9 @@ typedef struct block {
 } block;
 
 void fd_project_spec_default(fd_project_spec *spec) {
-    *spec = (fd_project_spec){.steps = 0, .trust = 0.5, .tolerance = 1e-6};
+    spec->steps = 0;
+    spec->trust = 0.5;
+    spec->tolerance = 1e-6;
 }
 
 /* A few units of the last place of what theta is rounded to: x in float32, then theta in float32. */

@@ -19,6 +19,7 @@ static void default_generate(fd_generate_spec *g) {
                             .gamma = 8,
                             .guidance_s_max = INFINITY,
                             .label = FD_LABEL_CENTRAL};
+    fd_project_spec_default(&g->project);
 }
 
 static void default_informed(fd_informed_spec *s) {
@@ -42,6 +43,7 @@ static void default_informed(fd_informed_spec *s) {
                                             .gamma = 1,
                                             .guidance_s_max = INFINITY,
                                             .label = FD_LABEL_WINDOW};
+    fd_project_spec_default(&s->sample.generate.project);
 }
 
 void fd_config_default(fd_config *config) {

@@ -117,11 +117,17 @@ static const fd_key sample_sampler[] = {SAMPLER_KEYS(sample.generate.sampler)};
         .name = "label_values", .kind = FD_KEY_REALS, .offset = AT(s.label_values), .lo = -most, .hi = most,           \
         .room = FD_MAX_LABELS, .count = AT(s.n_label_values)                                                           \
     }
+#define PROJECT_KEYS(s)                                                                                                \
+    INT("steps", s.steps, 0, 10000), ABOVE("trust", s.trust, 0, 1e6), ABOVE("tolerance", s.tolerance, 0, 1), END
+static const fd_key select_project[] = {PROJECT_KEYS(select.generate.project)};
+static const fd_key before_project[] = {PROJECT_KEYS(before.generate.project)};
+static const fd_key sample_project[] = {PROJECT_KEYS(sample.generate.project)};
+
 /* A sampler whose steps are not given takes all steps of the schedule. */
-#define GENERATE_KEYS(s, sampler_rows)                                                                                 \
+#define GENERATE_KEYS(s, sampler_rows, project_rows)                                                                   \
     {.name = "sampler", .kind = FD_KEY_BLOCK, .rows = sampler_rows, .offset = AT(s.sampler.steps),                     \
      .inherited = sizeof(int), .from = AT(diffusion.steps)},                                                           \
-        LABEL_KEYS(s)
+        BLOCK("project", project_rows), LABEL_KEYS(s)
 
 static const fd_key select_keys[] = {
     U64("wanted", select.wanted, 1, counts),
@@ -129,15 +135,15 @@ static const fd_key select_keys[] = {
     ABOVE("chi2_all", select.chi2_all, 0, INFINITY),
     ABOVE("chi2_mass", select.chi2_mass, 0, INFINITY),
     ABOVE("chi2_mixing", select.chi2_mixing, 0, INFINITY),
-    GENERATE_KEYS(select.generate, select_sampler),
+    GENERATE_KEYS(select.generate, select_sampler, select_project),
     END,
 };
 
-#define SAMPLE_KEYS(s, least, sampler_rows)                                                                            \
+#define SAMPLE_KEYS(s, least, sampler_rows, project_rows)                                                              \
     U64("n", s.n, least, counts), REAL("keep_chi2_below", s.keep_chi2_below, 0, INFINITY),                                 \
-        GENERATE_KEYS(s.generate, sampler_rows), END
-static const fd_key before_keys[] = {SAMPLE_KEYS(before, 0, before_sampler)};
-static const fd_key sample_keys[] = {SAMPLE_KEYS(sample, 1, sample_sampler)};
+        GENERATE_KEYS(s.generate, sampler_rows, project_rows), END
+static const fd_key before_keys[] = {SAMPLE_KEYS(before, 0, before_sampler, before_project)};
+static const fd_key sample_keys[] = {SAMPLE_KEYS(sample, 1, sample_sampler, sample_project)};
 
 static const fd_key_choice predictions[] = {
     {"noise", FD_PREDICT_NOISE}, {"x0", FD_PREDICT_X0}, {"v", FD_PREDICT_V}, {NULL, 0}};
@@ -171,11 +177,13 @@ static const fd_key informed_draws[] = {
     U64("validation", informed.validation, 0, 1e6),
     END,
 };
+static const fd_key informed_project[] = {PROJECT_KEYS(informed.sample.generate.project)};
 static const fd_key informed_sampler[] = {SAMPLER_KEYS(informed.sample.generate.sampler)};
 static const fd_key informed_sample[] = {
     U64("n", informed.sample.n, 1, counts),
     REAL("keep_chi2_below", informed.sample.keep_chi2_below, 0, INFINITY),
     BLOCK("sampler", informed_sampler),
+    BLOCK("project", informed_project),
     LABEL_KEYS(informed.sample.generate),
     END,
 };

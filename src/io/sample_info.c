@@ -10,19 +10,45 @@
 static const struct {
     const char *name;
     size_t offset;
+    bool optional; /* files from before there was a projection have no counts of it */
 } tally_counts[] = {
-    {"n", offsetof(fd_tally, n)},
-    {"finite", offsetof(fd_tally, finite)},
-    {"in_prior", offsetof(fd_tally, in_prior)},
-    {"masses", offsetof(fd_tally, masses)},
-    {"angles", offsetof(fd_tally, angles)},
-    {"five", offsetof(fd_tally, five)},
-    {"labels", offsetof(fd_tally, labels)},
-    {"labels_in_prior", offsetof(fd_tally, labels_in_prior)},
-    {"five_in_prior", offsetof(fd_tally, five_in_prior)},
+    {"n", offsetof(fd_tally, n), false},
+    {"finite", offsetof(fd_tally, finite), false},
+    {"in_prior", offsetof(fd_tally, in_prior), false},
+    {"masses", offsetof(fd_tally, masses), false},
+    {"angles", offsetof(fd_tally, angles), false},
+    {"five", offsetof(fd_tally, five), false},
+    {"labels", offsetof(fd_tally, labels), false},
+    {"labels_in_prior", offsetof(fd_tally, labels_in_prior), false},
+    {"five_in_prior", offsetof(fd_tally, five_in_prior), false},
+    {"projected", offsetof(fd_tally, projected), true},
+    {"unreached", offsetof(fd_tally, unreached), true},
 };
 enum { N_COUNTS = sizeof tally_counts / sizeof *tally_counts };
 static const char *const group_names[3] = {"mass_only", "mixing_only", "both"};
+
+static void write_tally(fd_h5 *h, const char *name, const fd_tally *tally, const char *description) {
+    hid_t group = fd_h5_new_group(h, name);
+    fd_h5_put_text(h, group, "description", description);
+    for (int i = 0; i < N_COUNTS; i++) {
+        uint64_t count;
+        memcpy(&count, (const char *)tally + tally_counts[i].offset, sizeof count);
+        fd_h5_put_u64(h, group, tally_counts[i].name, count);
+    }
+    fd_h5_put_real(h, group, "seconds", tally->seconds);
+    fd_h5_drop(h, group);
+}
+
+static void read_tally(fd_h5 *h, const char *name, const char *where, fd_tally *tally) {
+    hid_t group = fd_h5_group(h, name);
+    for (int i = 0; i < N_COUNTS; i++) {
+        if (group >= 0 && tally_counts[i].optional && H5Aexists(group, tally_counts[i].name) <= 0) continue;
+        uint64_t count = fd_h5_get_u64(h, group, where, tally_counts[i].name);
+        memcpy((char *)tally + tally_counts[i].offset, &count, sizeof count);
+    }
+    tally->seconds = fd_h5_get_real(h, group, where, "seconds");
+    if (group >= 0) H5Gclose(group);
+}
 
 void fd_sample_info_write(fd_h5 *h, const fd_sample_info *info, uint64_t rows) {
     fd_model_group_write(h, NULL, &info->model);
@@ -34,15 +60,9 @@ void fd_sample_info_write(fd_h5 *h, const fd_sample_info *info, uint64_t rows) {
     fd_h5_put_u64(h, group, "n_train", info->n_train);
     fd_h5_put_u64(h, group, "seed", info->seed);
     fd_h5_drop(h, group);
-    group = fd_h5_new_group(h, "tally");
-    fd_h5_put_text(h, group, "description", "Counts over everything that was generated, kept or not; windows are 3 sigma");
-    for (int i = 0; i < N_COUNTS; i++) {
-        uint64_t count;
-        memcpy(&count, (const char *)&info->tally + tally_counts[i].offset, sizeof count);
-        fd_h5_put_u64(h, group, tally_counts[i].name, count);
-    }
-    fd_h5_put_real(h, group, "seconds", info->tally.seconds);
-    fd_h5_drop(h, group);
+    write_tally(h, "tally", &info->tally,
+                "Counts over everything that was generated, kept or not; windows are 3 sigma");
+    if (info->alone.n) write_tally(h, "tally_alone", &info->alone, "The same points as the network left them, before projection");
     group = fd_h5_new_group(h, "groups");
     fd_h5_put_text(h, group, "description", "Selected rows that meet the chi^2 cut on masses only, on mixing only, on both");
     for (int i = 0; i < 3; i++) fd_h5_put_u64(h, group, group_names[i], info->groups[i]);
@@ -59,13 +79,8 @@ void fd_sample_info_read(fd_h5 *h, fd_sample_info *info) {
     info->n_train = fd_h5_get_u64(h, group, "/samples", "n_train");
     info->seed = fd_h5_get_u64(h, group, "/samples", "seed");
     if (group >= 0) H5Gclose(group);
-    group = fd_h5_group(h, "tally");
-    for (int i = 0; i < N_COUNTS; i++) {
-        uint64_t count = fd_h5_get_u64(h, group, "/tally", tally_counts[i].name);
-        memcpy((char *)&info->tally + tally_counts[i].offset, &count, sizeof count);
-    }
-    info->tally.seconds = fd_h5_get_real(h, group, "/tally", "seconds");
-    if (group >= 0) H5Gclose(group);
+    read_tally(h, "tally", "/tally", &info->tally);
+    if (fd_h5_has(h, "tally_alone")) read_tally(h, "tally_alone", "/tally_alone", &info->alone);
     group = fd_h5_group(h, "groups");
     for (int i = 0; i < 3; i++) info->groups[i] = fd_h5_get_u64(h, group, "/groups", group_names[i]);
     if (group >= 0) H5Gclose(group);
@@ -81,14 +96,19 @@ json_t *fd_model_options_json(const fd_model_options *o) {
                      o->real_majorana, "vev_GeV", json_number(o->vev_GeV));
 }
 
-void fd_sample_info_json(const fd_sample_info *info, json_t *into) {
-    json_t *tally = json_object(), *groups = json_object();
+static json_t *tally_json(const fd_tally *tally) {
+    json_t *json = json_object();
     for (int i = 0; i < N_COUNTS; i++) {
         uint64_t count;
-        memcpy(&count, (const char *)&info->tally + tally_counts[i].offset, sizeof count);
-        json_object_set_new(tally, tally_counts[i].name, json_integer((json_int_t)count));
+        memcpy(&count, (const char *)tally + tally_counts[i].offset, sizeof count);
+        json_object_set_new(json, tally_counts[i].name, json_integer((json_int_t)count));
     }
-    json_object_set_new(tally, "seconds", json_number(info->tally.seconds));
+    json_object_set_new(json, "seconds", json_number(tally->seconds));
+    return json;
+}
+
+void fd_sample_info_json(const fd_sample_info *info, json_t *into) {
+    json_t *groups = json_object();
     for (int i = 0; i < 3; i++)
         json_object_set_new(groups, group_names[i], json_integer((json_int_t)info->groups[i]));
     json_object_set_new(into, "role", json_string(info->role));
@@ -97,7 +117,8 @@ void fd_sample_info_json(const fd_sample_info *info, json_t *into) {
     json_object_set_new(into, "rows", json_integer((json_int_t)info->n));
     json_object_set_new(into, "training_rows", json_integer((json_int_t)info->n_train));
     json_object_set_new(into, "model", fd_model_options_json(&info->model));
-    json_object_set_new(into, "tally", tally);
+    json_object_set_new(into, "tally", tally_json(&info->tally));
+    if (info->alone.n) json_object_set_new(into, "tally_alone", tally_json(&info->alone));
     if (strcmp(info->role, "selected") == 0)
         json_object_set_new(into, "groups", groups);
     else

@@ -59,7 +59,7 @@ static void create_datasets(fd_sample_writer *w, const fd_model *model) {
                                 "chi^2 of the five observables (two mass-squared differences, three sin^2)");
     w->valid = fd_h5_new_dataset(h, group, "valid", H5T_STD_U8LE, &(fd_h5_shape){1, {0}}, "bits",
                                  "1: finite, 2: inside the prior, 4: masses inside 3 sigma, 8: angles inside 3 sigma, "
-                                 "16: all labels inside 3 sigma");
+                                 "16: all labels inside 3 sigma, 32: moved onto its label by the projection, 64: not reached");
     fd_h5_drop(h, group);
 }
 

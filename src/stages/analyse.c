@@ -146,6 +146,8 @@ static fd_status pick(const fd_run *run, fd_sample_reader *reader, uint64_t rows
         fd_judge_rows(setting, n, b.theta, b.labels, b.chi2, b.flags);
         for (size_t i = 0; i < n; i++) {
             seen->finite += (b.flags[i] & FD_FINITE) != 0;
+            const uint8_t making = FD_PROJECTED | FD_UNREACHED; /* of the point's making, which no judge knows */
+            b.flags[i] |= stored[i] & making;
             seen->differ += b.flags[i] != stored[i];
         }
         sort_block(&b, first, n, n_params, solutions, near);

@@ -10,7 +10,8 @@ fd_status fd_block_create(const fd_model *model, size_t capacity, fd_block *bloc
     block->chi2 = malloc(capacity * sizeof *block->chi2);
     block->five = malloc(capacity * sizeof *block->five);
     block->flags = malloc(capacity * sizeof *block->flags);
-    if (block->theta && block->labels && block->chi2 && block->five && block->flags) return FD_OK;
+    block->alone = malloc(capacity * sizeof *block->alone);
+    if (block->theta && block->labels && block->chi2 && block->five && block->flags && block->alone) return FD_OK;
     fd_block_free(block);
     return fd_fail(err, FD_ERR_MEMORY, "out of memory for a block of %zu points", capacity);
 }
@@ -21,6 +22,7 @@ void fd_block_free(fd_block *block) {
     free(block->chi2);
     free(block->five);
     free(block->flags);
+    free(block->alone);
     *block = (fd_block){0};
 }
 

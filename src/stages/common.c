@@ -58,6 +58,8 @@ void fd_tally_add(fd_tally *tally, uint8_t flags) {
     tally->five += (flags & five) == five;
     tally->labels += (flags & FD_LABELS) != 0;
     tally->five_in_prior += (flags & five) == five && inside;
+    tally->projected += (flags & FD_PROJECTED) != 0;
+    tally->unreached += (flags & FD_UNREACHED) != 0;
     tally->labels_in_prior += (flags & FD_LABELS) != 0 && inside;
 }
 

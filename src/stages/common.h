@@ -62,6 +62,7 @@ typedef struct fd_block {
     fd_chi2 *chi2;  /* (capacity) */
     double *five;   /* (capacity) five-observable chi2, as files store it */
     uint8_t *flags; /* (capacity) */
+    uint8_t *alone; /* (capacity) flags before projection */
 } fd_block;
 fd_status fd_block_create(const fd_model *model, size_t capacity, fd_block *block, fd_error *err);
 void fd_block_free(fd_block *block);
@@ -81,9 +82,13 @@ const fd_model_file *fd_generator_model_file(const fd_generator *generator);
 long fd_generator_evaluations(const fd_generator *generator);
 /* Rows a call should ask for so that it lasts a fraction of a second to a few seconds. */
 size_t fd_generator_block(const fd_generator *generator);
-/* Samples first .. first + n - 1 and their verdicts; the result depends on (seed, index) alone. */
+/* Samples first .. first + n - 1 and their verdicts; the result depends on (seed, index) alone. With projection: the
+ * projected samples, flags with FD_PROJECTED and FD_UNREACHED, and alone (n) with the verdicts on the network's own points.
+ * Without: alone is flags. */
 fd_status fd_generator_run(fd_generator *generator, uint64_t first, size_t n, float *theta, double *labels,
-                           fd_chi2 *chi2, uint8_t *flags, fd_error *err);
+                           fd_chi2 *chi2, uint8_t *flags, uint8_t *alone, fd_error *err);
+/* Wall seconds of all runs so far that went into projecting. */
+double fd_generator_projecting(const fd_generator *generator);
 /* How the points are made, in words: "DDIM, 20 steps, eta 0; guidance gamma = 8 (...); label central". */
 void fd_generate_note(const fd_generate_spec *spec, char *note, size_t size);
 

@@ -19,6 +19,9 @@ struct fd_generator {
     fd_informant *informant;
     fd_denoiser *network, *informed, *guided;
     float fixed_label[FD_MAX_LABELS]; /* normalised; central or the user's values */
+    fd_projector *projector;          /* NULL: none */
+    double aim[FD_MAX_LABELS];        /* what is projected onto with a fixed label: the nearest the model can have */
+    double projecting;                /* wall seconds so far */
 };
 
 static const char *const label_words[] = {"central", "window", "values"};
@@ -43,13 +46,16 @@ static void sampler_words(const fd_sampler_spec *s, char *how, size_t size) {
 }
 
 void fd_generate_note(const fd_generate_spec *spec, char *note, size_t size) {
-    char how[160], where[80] = "";
+    char how[160], where[80] = "", projected[80] = "";
     sampler_words(&spec->sampler, how, sizeof how);
     if (spec->guidance_s_min > 0 || !isinf(spec->guidance_s_max))
         snprintf(where, sizeof where, " for noise levels s from %g to %g and 1 elsewhere", spec->guidance_s_min,
                  spec->guidance_s_max);
-    snprintf(note, size, "%s; guidance gamma = %g%s (eps = (1 - gamma) eps(null) + gamma eps(label)); label %s", how,
-             spec->gamma, where, label_words[spec->label]);
+    if (spec->project.steps)
+        snprintf(projected, sizeof projected, "; projected onto it (at most %d steps, trust %g)", spec->project.steps,
+                 spec->project.trust);
+    snprintf(note, size, "%s; guidance gamma = %g%s (eps = (1 - gamma) eps(null) + gamma eps(label)); label %s%s", how,
+             spec->gamma, where, label_words[spec->label], projected);
 }
 
 /* label (n_labels, label space) -> the network's normalised coordinates. */
@@ -70,7 +76,16 @@ static fd_status choose_label(fd_generator *g, fd_error *err) {
         fd_judge_central_label(g->setting.judge, label);
     }
     normalise_label(g, label, g->fixed_label);
+    memcpy(g->aim, label, sizeof label);
     return FD_OK;
+}
+
+/* A label without contradictions is projected onto as it is; central ones, midpoints of windows, may have some. */
+static fd_status prepare_projection(fd_generator *g, fd_error *err) {
+    if (!g->spec.project.steps) return FD_OK;
+    fd_status status = fd_projector_create(g->setting.model, &g->file.params, &g->spec.project, &g->projector, err);
+    if (!status && g->spec.label != FD_LABEL_WINDOW) status = fd_projector_nearest_label(g->projector, g->aim, err);
+    return status;
 }
 
 /* Normalised coordinates as float32 whose physical value, rounded as to_physical() does, is still inside the range: from
@@ -128,6 +143,7 @@ static fd_status prepare(fd_generator *g, const char *path, fd_error *err) {
         status = fd_guided_denoiser(g->informed ? g->informed : g->network, g->spec.gamma, &g->guided, err);
     if (!status)
         status = fd_guidance_between(g->guided, g->schedule, g->spec.guidance_s_min, g->spec.guidance_s_max, err);
+    if (!status) status = prepare_projection(g, err);
     return status;
 }
 
@@ -157,6 +173,7 @@ fd_status fd_generator_create(const fd_run *run, const char *model_path, const f
 
 void fd_generator_free(fd_generator *g) {
     if (!g) return;
+    fd_projector_free(g->projector);
     fd_denoiser_free(g->guided);
     fd_denoiser_free(g->informed);
     fd_denoiser_free(g->network);
@@ -171,6 +188,7 @@ void fd_generator_free(fd_generator *g) {
 const fd_setting *fd_generator_setting(const fd_generator *g) { return &g->setting; }
 const fd_generate_spec *fd_generator_spec(const fd_generator *g) { return &g->spec; }
 const fd_model_file *fd_generator_model_file(const fd_generator *g) { return &g->file; }
+double fd_generator_projecting(const fd_generator *g) { return g->projecting; }
 
 long fd_generator_evaluations(const fd_generator *g) { return fd_guided_evaluations(g->guided, g->sampler); }
 
@@ -189,48 +207,108 @@ static void to_physical(const fd_generator *g, size_t rows, const float *x, floa
     }
 }
 
-/* One tile: labels, reverse process, back to physical units. */
-static void run_tile(const fd_generator *g, uint64_t first, int rows, float *labels, float *x, void *scratch,
-                     float *theta) {
+/* What one thread works on: rows of the outputs, and memory for a tile of max_rows. */
+typedef struct tile {
+    uint64_t first;
+    size_t rows;
+    float *theta;
+    double *labels;
+    fd_chi2 *chi2;
+    uint8_t *flags, *alone;
+    float *x, *before, *conditions; /* (rows, dim) twice, (rows, n_labels) normalised */
+    double *aims;                   /* (rows, n_labels): what each row is projected onto */
+    uint8_t *converged;
+    void *sampler, *projector;      /* their scratch */
+} tile;
+
+/* Labels of the tile, as the network is told them and as they are. */
+static void tile_labels(const fd_generator *g, tile *t) {
     size_t n_labels = (size_t)g->guided->n_labels;
-    int shared = g->spec.label != FD_LABEL_WINDOW;
-    if (!shared)
-        for (int i = 0; i < rows; i++) {
-            fd_rng rng;
-            double label[FD_MAX_LABELS];
-            fd_rng_start(&rng, g->seed, FD_STREAM_LABEL, first + (uint64_t)i, 0);
-            fd_judge_window_label(g->setting.judge, &rng, label);
-            normalise_label(g, label, labels + (size_t)i * n_labels);
+    for (size_t i = 0; i < t->rows; i++) {
+        fd_rng rng;
+        double *label = t->aims + i * n_labels;
+        if (g->spec.label != FD_LABEL_WINDOW) {
+            memcpy(label, g->aim, n_labels * sizeof *label);
+            continue;
         }
-    fd_sampler_run(g->sampler, g->guided, g->seed, first, rows, shared ? g->fixed_label : labels, shared, x, scratch);
-    to_physical(g, (size_t)rows, x, theta);
+        fd_rng_start(&rng, g->seed, FD_STREAM_LABEL, t->first + i, 0);
+        fd_judge_window_label(g->setting.judge, &rng, label);
+        normalise_label(g, label, t->conditions + i * n_labels);
+    }
 }
 
-static size_t aligned(size_t bytes) { return (bytes + 63) / 64 * 64; }
+/* Moves the rows onto their labels, after a verdict on what the network made of them. */
+static void project_tile(const fd_generator *g, tile *t) {
+    size_t dim = (size_t)g->guided->dim;
+    fd_judge_rows(&g->setting, t->rows, t->theta, t->labels, t->chi2, t->alone);
+    memcpy(t->before, t->x, t->rows * dim * sizeof *t->x);
+    fd_project_tile(g->projector, t->rows, t->x, t->aims, t->converged, t->projector);
+    to_physical(g, t->rows, t->x, t->theta);
+    fd_judge_rows(&g->setting, t->rows, t->theta, t->labels, t->chi2, t->flags);
+    for (size_t i = 0; i < t->rows; i++) {
+        bool moved = memcmp(t->before + i * dim, t->x + i * dim, dim * sizeof *t->x) != 0;
+        if (t->converged[i] || moved) t->flags[i] |= FD_PROJECTED;
+        if (!t->converged[i]) t->flags[i] |= FD_UNREACHED;
+    }
+}
+
+/* Labels, reverse process, back to physical units, verdict. Returns the seconds spent projecting. */
+static double run_tile(const fd_generator *g, tile *t) {
+    int shared = g->spec.label != FD_LABEL_WINDOW;
+    double start;
+    tile_labels(g, t);
+    fd_sampler_run(g->sampler, g->guided, g->seed, t->first, (int)t->rows, shared ? g->fixed_label : t->conditions, shared,
+                   t->x, t->sampler);
+    to_physical(g, t->rows, t->x, t->theta);
+    start = fd_seconds();
+    if (g->projector) {
+        project_tile(g, t);
+        return fd_seconds() - start;
+    }
+    fd_judge_rows(&g->setting, t->rows, t->theta, t->labels, t->chi2, t->flags);
+    memcpy(t->alone, t->flags, t->rows);
+    return 0;
+}
+
+/* Lays the parts of a tile out in one block of memory (NULL: only counts); returns its size in bytes. */
+static size_t tile_memory(const fd_generator *g, char *memory, tile *t) {
+    size_t rows = (size_t)g->guided->max_rows, dim = (size_t)g->guided->dim, n_labels = (size_t)g->guided->n_labels;
+    size_t used = 0;
+#define PART(place, bytes) (place = (void *)(memory ? memory + used : NULL), used += ((bytes) + 63) / 64 * 64)
+    PART(t->x, rows * dim * sizeof *t->x);
+    PART(t->before, rows * dim * sizeof *t->before);
+    PART(t->conditions, rows * n_labels * sizeof *t->conditions);
+    PART(t->aims, rows * n_labels * sizeof *t->aims);
+    PART(t->converged, rows);
+    PART(t->sampler, fd_sampler_scratch_bytes(g->sampler, g->guided));
+    PART(t->projector, g->projector ? fd_projector_scratch_bytes(g->projector) : 0);
+#undef PART
+    return used;
+}
 
 fd_status fd_generator_run(fd_generator *g, uint64_t first, size_t n, float *theta, double *labels, fd_chi2 *chi2,
-                           uint8_t *flags, fd_error *err) {
-    size_t dim = (size_t)g->guided->dim, tile = (size_t)g->guided->max_rows;
-    size_t x_bytes = aligned(tile * dim * sizeof(float));
-    size_t label_bytes = aligned(tile * (size_t)g->guided->n_labels * sizeof(float));
-    size_t scratch_bytes = aligned(fd_sampler_scratch_bytes(g->sampler, g->guided));
-    long tiles = (long)((n + tile - 1) / tile);
+                           uint8_t *flags, uint8_t *alone, fd_error *err) {
+    size_t most = (size_t)g->guided->max_rows, dim = (size_t)g->guided->dim, n_labels = (size_t)g->guided->n_labels;
+    size_t bytes = tile_memory(g, NULL, &(tile){0});
+    long tiles = (long)((n + most - 1) / most);
     int failed = 0;
-#pragma omp parallel reduction(| : failed)
+    double projecting = 0;
+#pragma omp parallel reduction(| : failed) reduction(+ : projecting)
     {
-        char *memory = aligned_alloc(64, x_bytes + label_bytes + scratch_bytes);
+        char *memory = aligned_alloc(64, bytes);
         failed = memory == NULL;
 #pragma omp for schedule(dynamic, 1)
         for (long k = 0; k < tiles; k++) {
-            size_t start = (size_t)k * tile;
-            int rows = (int)(n - start < tile ? n - start : tile);
-            if (memory)
-                run_tile(g, first + start, rows, (float *)(memory + x_bytes), (float *)memory,
-                         memory + x_bytes + label_bytes, theta + start * dim);
+            size_t start = (size_t)k * most;
+            tile t = {.first = first + start, .rows = n - start < most ? n - start : most, .theta = theta + start * dim,
+                      .labels = labels + start * n_labels, .chi2 = chi2 + start, .flags = flags + start,
+                      .alone = alone + start};
+            tile_memory(g, memory, &t);
+            if (memory) projecting += run_tile(g, &t);
         }
         free(memory);
     }
-    if (failed) return fd_fail(err, FD_ERR_MEMORY, "out of memory for %zu bytes of sampling scratch", scratch_bytes);
-    fd_judge_rows(&g->setting, n, theta, labels, chi2, flags);
+    if (failed) return fd_fail(err, FD_ERR_MEMORY, "out of memory for %zu bytes of sampling scratch", bytes);
+    g->projecting += projecting / omp_get_max_threads();
     return FD_OK;
 }

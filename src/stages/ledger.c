@@ -31,31 +31,70 @@ uint64_t fd_window_count(const fd_tally *tally, int window) {
 
 void fd_wilson(uint64_t k, uint64_t n, double *lo, double *hi) { fd_wilson_interval(k, n, FD_Z95, lo, hi); }
 
+int fd_ledger_entries(const char *set, const fd_sample_info *info, fd_ledger_entry entries[2]) {
+    int n = info->alone.n ? 2 : 1;
+    entries[0] = entries[n - 1] = (fd_ledger_entry){.tally = info->tally};
+    if (n == 2) entries[0].tally = info->alone;
+    for (int i = 0; i < n; i++) {
+        snprintf(entries[i].set, sizeof entries[i].set, "%.40s%s", set,
+                 n == 1 ? "" : i == 0 ? ", network alone" : ", projected");
+        snprintf(entries[i].note, sizeof entries[i].note, "%s", info->note);
+    }
+    return n;
+}
+
 /* ---- text --------------------------------------------------------------------------------------------- */
+
+/* "tuned network, projected" in two pieces, since the columns leave 16 characters: "tuned network", "  projected". */
+typedef struct set_name {
+    char first[64], second[64];
+} set_name;
+
+static set_name split_name(const char *set) {
+    set_name name = {.second = ""};
+    size_t n = strcspn(set, ",");
+    snprintf(name.first, sizeof name.first, "%.*s", (int)n, set);
+    if (set[n]) snprintf(name.second, sizeof name.second, " %s", set + n + 1);
+    return name;
+}
 
 static void window_rows(fd_text *text, const fd_ledger_entry *entry) {
     char count[32];
-    fd_text_addf(text, "%-16.16s %13s", entry->set, fd_text_count(entry->tally.n, count));
+    set_name name = split_name(entry->set);
+    fd_text_addf(text, "%-16.16s %13s", name.first, fd_text_count(entry->tally.n, count));
     for (int w = 0; w < 4; w++) fd_text_addf(text, " %19s", fd_text_count(fd_window_count(&entry->tally, w), count));
-    fd_text_addf(text, "\n%-16s %13s", "", "95 % interval");
+    fd_text_addf(text, "\n%-16.16s %13s", name.second, "95 % interval");
     for (int w = 0; w < 4; w++) {
-        char cell[40];
+        char cell[66], from[32], to[32];
         double lo, hi;
         fd_wilson(fd_window_count(&entry->tally, w), entry->tally.n, &lo, &hi);
-        snprintf(cell, sizeof cell, "%.3g, %.3g", lo, hi);
+        snprintf(cell, sizeof cell, "%s, %s", fd_text_fraction(lo, 3, from), fd_text_fraction(hi, 3, to));
         fd_text_addf(text, " %19s", entry->tally.n ? cell : "-");
     }
     fd_text_add(text, "\n");
 }
 
-static void quality_row(fd_text *text, const fd_ledger_entry *entry) {
+/* What the projection did not achieve. */
+static void projection_row(fd_text *text, const fd_ledger_entry *entry) {
     const fd_tally *t = &entry->tally;
+    char left[32], n[32];
+    if (t->projected || t->unreached)
+        fd_text_addf(text, "%s: %s of %s samples did not reach their label\n", entry->set,
+                     fd_text_count(t->unreached, left), fd_text_count(t->n, n));
+}
+
+/* A set's name has a line of its own before its first piece. */
+static void quality_row(fd_text *text, const fd_ledger_entry *entry, const fd_ledger_entry *previous) {
+    const fd_tally *t = &entry->tally;
+    set_name name = split_name(entry->set);
+    if (name.second[0] && (!previous || strcmp(name.first, split_name(previous->set).first) != 0))
+        fd_text_addf(text, "%s\n", name.first);
     char five[32], labels[32], outside[16] = "-", bad[16] = "-", rate[32] = "-";
     if (t->finite)
         snprintf(outside, sizeof outside, "%.3g %%", 100 * (double)(t->finite - t->in_prior) / (double)t->finite);
     if (t->n) snprintf(bad, sizeof bad, "%.3g %%", 100 * (double)(t->n - t->finite) / (double)t->n);
     if (t->seconds > 0) fd_text_count((uint64_t)((double)t->n / t->seconds + 0.5), rate);
-    fd_text_addf(text, "%-16.16s %14s %14s %18s %18s %11.1f %13s\n", entry->set, outside, bad,
+    fd_text_addf(text, "%-16.16s %14s %14s %18s %18s %11.1f %13s\n", name.second[0] ? name.second : name.first, outside, bad,
                  fd_text_count(t->five_in_prior, five), fd_text_count(t->labels_in_prior, labels), t->seconds, rate);
 }
 
@@ -68,7 +107,8 @@ char *fd_ledger_text(int n, const fd_ledger_entry *entries) {
     for (int i = 0; i < n; i++) window_rows(&text, &entries[i]);
     fd_text_addf(&text, "\n%-16s %14s %14s %18s %18s %11s %13s\n", "set", "outside prior", "not finite",
                  fd_windows[4].title, fd_windows[5].title, "seconds", "samples/s");
-    for (int i = 0; i < n; i++) quality_row(&text, &entries[i]);
+    for (int i = 0; i < n; i++) quality_row(&text, &entries[i], i ? &entries[i - 1] : NULL);
+    for (int i = 0; i < n; i++) projection_row(&text, &entries[i]);
     if (text.failed) fd_text_free(&text);
     return text.data;
 }
@@ -94,17 +134,19 @@ static json_t *entry_json(const fd_ledger_entry *entry) {
             json_decref(windows);
             return NULL;
         }
-    return json_pack("{s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:f, s:f, s:o}", "set", entry->set, "note", entry->note, "n",
+    return json_pack("{s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:f, s:f, s:o}", "set", entry->set, "note", entry->note, "n",
                      (json_int_t)t->n, "finite", (json_int_t)t->finite, "non_finite", (json_int_t)(t->n - t->finite),
                      "in_prior", (json_int_t)t->in_prior, "out_of_prior", (json_int_t)(t->finite - t->in_prior),
-                     "seconds", t->seconds, "samples_per_second", t->seconds > 0 ? (double)t->n / t->seconds : 0.0,
+                     "projected", (json_int_t)t->projected, "unreached", (json_int_t)t->unreached, "seconds", t->seconds,
+                     "samples_per_second", t->seconds > 0 ? (double)t->n / t->seconds : 0.0,
                      "windows", windows);
 }
 
 /* Finite and in-prior counts within n, windows within finite: else the differences above would wrap round. */
 static bool tally_possible(const fd_tally *t) {
     bool ok =
-        t->n <= INT64_MAX && t->finite <= t->n && t->in_prior <= t->finite && isfinite(t->seconds) && t->seconds >= 0;
+        t->n <= INT64_MAX && t->finite <= t->n && t->in_prior <= t->finite && isfinite(t->seconds) && t->seconds >= 0 &&
+        t->projected <= t->n && t->unreached <= t->n;
     for (int w = 0; w < FD_WINDOW_COUNT; w++) ok = ok && fd_window_count(t, w) <= t->finite;
     return ok;
 }
@@ -163,6 +205,10 @@ static bool read_entry(const json_t *json, fd_ledger_entry *entry) {
         !get_string(json, "note", sizeof entry->note, entry->note) || !get_count(json, "n", &t->n) ||
         !get_count(json, "finite", &t->finite) || !get_count(json, "in_prior", &t->in_prior) ||
         !json_is_number(seconds))
+        return false;
+    /* Ledgers from before there was a projection have no counts of it. */
+    if (json_object_get(json, "projected") && (!get_count(json, "projected", &t->projected) ||
+                                               !get_count(json, "unreached", &t->unreached)))
         return false;
     t->seconds = json_number_value(seconds);
     for (int w = 0; w < FD_WINDOW_COUNT; w++) {

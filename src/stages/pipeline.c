@@ -150,15 +150,12 @@ static fd_status enter(const chain *c, const char *file, const char *set, int *n
     fd_status status = fd_samples_open(path, &reader, &info, err);
     if (status) return status;
     fd_samples_close(reader);
-    fd_ledger_entry *e = &entries[(*n)++];
-    *e = (fd_ledger_entry){.tally = info.tally};
-    snprintf(e->set, sizeof e->set, "%s", set);
-    snprintf(e->note, sizeof e->note, "%s", info.note);
+    *n += fd_ledger_entries(set, &info, entries + *n);
     return FD_OK;
 }
 
 static fd_status write_ledger(const chain *c, fd_error *err) {
-    fd_ledger_entry entries[FD_MAX_ROUNDS + 3];
+    fd_ledger_entry entries[2 * (FD_MAX_ROUNDS + 3)];
     char path[PATH_SIZE], file[32], set[64];
     int n = 0;
     fd_status status = enter(c, "pairs.h5", "prior draws", &n, entries, err);

@@ -82,11 +82,11 @@ void fd_report_run(fd_report *r) {
 /* ---- ledger ----------------------------------------------------------------------------------------------- */
 
 static void window_cell(fd_text *html, uint64_t k, uint64_t n) {
-    char count[32];
+    char count[32], from[32], to[32];
     double lo, hi;
     fd_wilson(k, n, &lo, &hi);
-    fd_text_addf(html, "<td class=\"n\">%s<small>from %.2g</small><small>to %.2g</small></td>", fd_text_count(k, count),
-                 lo, hi);
+    fd_text_addf(html, "<td class=\"n\">%s<small>from %s</small><small>to %s</small></td>", fd_text_count(k, count),
+                 fd_text_fraction(lo, 3, from), fd_text_fraction(hi, 3, to));
 }
 
 static void set_row(fd_text *html, const fd_ledger_entry *e) {

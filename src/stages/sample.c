@@ -62,15 +62,24 @@ static fd_status walk_append(walk *w, size_t n, fd_error *err) {
     return fd_samples_append(w->writer, kept, w->block.theta, w->block.labels, w->block.five, w->block.flags, err);
 }
 
+/* Enters point i of the block into the tallies. */
+static void walk_count(walk *w, size_t i) {
+    fd_tally_add(&w->info.tally, w->block.flags[i]);
+    if (fd_generator_spec(w->generator)->project.steps) fd_tally_add(&w->info.alone, w->block.alone[i]);
+}
+
 static fd_status walk_finish(walk *w, fd_error *err) {
     w->info.tally.seconds = fd_seconds() - w->start;
+    if (w->info.alone.n)
+        w->info.alone.seconds = fmax(0, w->info.tally.seconds - fd_generator_projecting(w->generator));
     fd_status status = fd_samples_finish(w->writer, &w->info, err);
     w->writer = NULL;
     return status;
 }
 
 static fd_status walk_generate(walk *w, uint64_t first, size_t n, fd_error *err) {
-    return fd_generator_run(w->generator, first, n, w->block.theta, w->block.labels, w->block.chi2, w->block.flags, err);
+    return fd_generator_run(w->generator, first, n, w->block.theta, w->block.labels, w->block.chi2, w->block.flags,
+                            w->block.alone, err);
 }
 
 fd_status fd_stage_sample(const fd_run *run, const fd_sample_spec *spec, const char *model, const char *out,
@@ -86,7 +95,7 @@ fd_status fd_stage_sample(const fd_run *run, const fd_sample_spec *spec, const c
         status = walk_generate(&w, done, n, err);
         if (status) break;
         for (size_t i = 0; i < n; i++) {
-            fd_tally_add(&w.info.tally, w.block.flags[i]);
+            walk_count(&w, i);
             w.keep[i] = isinf(spec->keep_chi2_below) || (w.block.flags[i] & FD_LABELS) ||
                         w.block.chi2[i].five < spec->keep_chi2_below;
         }
@@ -125,7 +134,7 @@ fd_status fd_stage_select(const fd_run *run, const char *model, const char *out,
         if (status) break;
         size_t used = 0; /* stops at the very sample that completes the set, whatever the block size */
         for (; used < n && selected < spec->wanted; used++) {
-            fd_tally_add(&w.info.tally, w.block.flags[used]);
+            walk_count(&w, used);
             int which = group(spec, &w.block.chi2[used]);
             w.keep[used] = which >= 0;
             if (which >= 0) w.info.groups[which]++, selected++;

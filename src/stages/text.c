@@ -1,6 +1,7 @@
 #include "stages/text.h"
 
 #include <inttypes.h>
+#include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -65,6 +66,16 @@ char *fd_text_count(uint64_t n, char out[32]) {
         out[at++] = digits[i];
     }
     out[at] = '\0';
+    return out;
+}
+
+char *fd_text_fraction(double p, int digits, char out[32]) {
+    if (p > 0.5 && p < 1) {
+        int decimals = digits - 2 - (int)floor(log10(1 - p));
+        snprintf(out, 32, "%.*f", decimals < 15 ? decimals : 15, p);
+    } else {
+        snprintf(out, 32, "%.*g", digits, p);
+    }
     return out;
 }
 
