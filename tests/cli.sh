@@ -54,6 +54,13 @@ expect 2 '--number 1e-3: expected a whole number' fd simulate -n 1e-3 -o x.h5
 expect 2 '--seed minus' fd simulate --seed minus -o x.h5
 expect 2 '--jobs: N is missing' fd simulate -o x.h5 -j
 expect 0 'gamma|guidance' fd sample x.h5 --dry-run
+fd sample x.h5 --sampler dpmpp_2m --steps=20 --steps 12 --grid karras --guidance 1.5 --dry-run >keyed.yaml
+fd sample x.h5 --set sample.sampler.kind=dpmpp_2m --set sample.sampler.steps=12 --set sample.sampler.grid=karras \
+    --set sample.guidance=1.5 --dry-run >set.yaml
+same keyed.yaml set.yaml
+expect 2 'sample.sampler.kind=euler.*allowed: ddpm, ddim, dpmpp_2m, dpmpp_2m_sde, heun' fd sample x.h5 --sampler euler -o s.h5
+expect 2 'select.sampler.steps' fd select x.h5 --steps 0 -o s.h5
+expect 2 'no option --steps' fd train p.h5 --steps 5 -o n.h5
 
 # ---- configuration
 printf 'sample:\n  steeps: 3\n' >bad1.yaml
@@ -127,6 +134,12 @@ expect 0 'tune: 300 updates' fd tune net.h5 selected.h5 -o tuned.h5 $small
 expect 0 'sample: 1000 samples' fd sample tuned.h5 -o samples.h5 $small
 expect 0 '.' fd analyse samples.h5 -o analysis
 expect 0 '.' fd plot analysis -o plots
+# options of sample go to the block of the network's kind
+expect 0 'train-informed|informed.h5' fd train-informed -o informed.h5 --set informed.network.width=16 \
+    --set informed.network.hidden=1 --set informed.train.updates=20 --set informed.train.batch=32 \
+    --set informed.draws.from=prior --set informed.draws.validation=64
+expect 0 'sample: 64 samples' fd sample informed.h5 -n 64 --sampler heun --steps 3 --guidance 2 -o of-informed.h5
+expect 0 'Heun, 3 steps, log-SNR grid.*gamma = 2 .*; 10 evaluations of the network a sample' fd info of-informed.h5
 expect 0 'sample: 100 samples' fd sample net.h5 -n 100 -o all-steps.h5 # a network of 50 steps: all means 50
 expect 2 'sampler.steps: 60, but net.h5 was trained with 50 steps' fd sample net.h5 -n 9 -o x.h5 --set sample.sampler.steps=60
 expect 3 'made with another model' fd sample net.h5 -n 9 -o x.h5 --set model.vev_GeV=174

@@ -255,6 +255,20 @@ static size_t outside(const rows *r) {
     return n;
 }
 
+/* Values of periodic parameters at the ends of their range: where they would pile up if they had walls. */
+static size_t at_the_ends(const rows *r) {
+    fd_error err;
+    fd_model *model;
+    ok(fd_model_create(&r->info.model, &model, &err), &err);
+    size_t n = 0;
+    for (size_t i = 0; i < r->info.n * r->n_params; i++) {
+        const fd_param *p = &model->params[i % r->n_params];
+        n += p->periodic && fmin(fabs(r->theta[i] - p->lo), fabs(r->theta[i] - p->hi)) < 1e-6;
+    }
+    fd_model_free(model);
+    return n;
+}
+
 /* A clipped sample is inside every range to the last bit, however the network's coordinates are scaled, and the file says
  * that it was clipped. The same network leaves the box without. */
 static void clipped_samples_are_in_the_box(void **state) {
@@ -276,6 +290,7 @@ static void clipped_samples_are_in_the_box(void **state) {
         rows unbound = load(at("free.h5")), clipped = load(at("clipped.h5"));
         assert_true(outside(&unbound) > 100);
         assert_int_equal(outside(&clipped), 0);
+        assert_true(at_the_ends(&clipped) < 5);
         assert_null(strstr(unbound.info.note, "clipped"));
         assert_non_null(strstr(clipped.info.note, "10 steps"));
         assert_non_null(strstr(clipped.info.note, "gamma = 8 for noise levels s from 0.1 to 3 and 1 elsewhere ("));

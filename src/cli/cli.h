@@ -8,7 +8,7 @@
 
 #include "flavordiff/stages.h"
 
-enum { CLI_MAX_SETS = 64, CLI_MAX_ARGS = 16 };
+enum { CLI_MAX_SETS = 64, CLI_MAX_ARGS = 16, CLI_MAX_KEYED = 4, CLI_KEYED_SIZE = 96 };
 
 /* Which options a verb takes. */
 typedef enum cli_option_bit {
@@ -31,6 +31,7 @@ typedef enum cli_option_bit {
     CLI_STRICT = 1 << 16,
     CLI_METHOD = 1 << 17,
     CLI_NO_PROJECT = 1 << 18,
+    CLI_GENERATE = 1 << 19, /* the options of verbs that generate points */
     CLI_STAGE = CLI_CONFIG | CLI_OUTPUT | CLI_SEED | CLI_THREADS | CLI_SET | CLI_FORCE | CLI_DRY_RUN | CLI_MAX_TIME |
                 CLI_TARGET | CLI_QUIET,
     CLI_RESULT = CLI_THREADS | CLI_FORCE | CLI_MAX_TIME | CLI_QUIET
@@ -50,6 +51,9 @@ typedef struct cli {
     uint64_t seed;
     char number[64]; /* -n as an override: "sample.n=100000" */
     char method[64]; /* --method as an override */
+    int n_keyed;
+    char keyed[CLI_MAX_KEYED][CLI_KEYED_SIZE]; /* options that stand for keys of a block: "sampler.steps=20" */
+    const char *block; /* "sample", "informed.sample"; NULL: the block of the verb's number_key */
     double max_time, vev;
     int threads;
     char command[4096]; /* as typed, for provenance */

@@ -32,19 +32,21 @@ const cli_verb cli_verbs[] = {
      "Generates until select.wanted points pass the selection (chi2 of all labels below chi2_all, and the mass part below "
      "chi2_mass or the mixing part below chi2_mixing) or select.max_generated have been tried; counts the groups "
      "mass only, mixing only, both.",
-     "flavordiff select pre-network.h5 -o selected.h5", CLI_STAGE | CLI_NUMBER | CLI_NO_PROJECT, 1, 1, verb_select,
+     "flavordiff select pre-network.h5 -o selected.h5",
+     CLI_STAGE | CLI_NUMBER | CLI_NO_PROJECT | CLI_GENERATE, 1, 1, verb_select,
      "select.wanted"},
     {"tune", "NETWORK.h5 SELECTED.h5", "fine-tuning of a network on selected points",
      "Continues from NETWORK with the tune settings: all weights, or all but the first tune.frozen_layers layers.",
      "flavordiff tune pre-network.h5 selected.h5 -o tuned.h5", CLI_STAGE & ~CLI_TARGET, 2, 2, verb_tune, NULL},
     {"sample", "NETWORK.h5", "points from a trained network, and their yield",
-     "Generates points for the label of the target set with DDPM or DDIM and classifier-free guidance "
+     "Generates points for the label of the target set with the sampler of the configuration and classifier-free guidance "
      "eps = (1 - gamma) eps(null) + gamma eps(label). Prints the ledger: how many are inside which window, outside the "
      "prior box, not finite. sample.keep_chi2_below limits what is kept in the file, never what is counted. A "
-     "simulator-informed network takes its settings from informed.sample in place of sample. With project.steps every sample "
-     "is moved onto its own label inside the prior, and the ledger shows the network alone and projected.",
-     "flavordiff sample tuned.h5 -n 100000 --set sample.sampler.kind=ddim --set sample.sampler.steps=20 -o samples.h5",
-     CLI_STAGE | CLI_NUMBER | CLI_NO_PROJECT, 1, 1, verb_sample, "sample.n"},
+     "simulator-informed network takes its settings from informed.sample in place of sample; --sampler, --steps, --grid and "
+     "--guidance go to the block that counts. With project.steps every sample is moved onto its own label inside the prior, "
+     "and the ledger shows the network alone and projected.",
+     "flavordiff sample tuned.h5 -n 100000 --sampler ddim --steps 20 -o samples.h5",
+     CLI_STAGE | CLI_NUMBER | CLI_NO_PROJECT | CLI_GENERATE, 1, 1, verb_sample, "sample.n"},
     {"reference", "[CONFIG.yaml]", "exact solutions: the prior inside the 3 sigma windows of a target set",
      "Independent draws from what every generator of solutions should sample: the prior, restricted to the 3 sigma windows of the "
      "mass-squared differences, the angles and the nine |U|. --method orbit draws heavy masses and Yukawas up to a "

@@ -18,6 +18,10 @@ static const option_row options[] = {
     {CLI_TARGET, "target", "t", "NAME", "target set: a name (paper-table1-no, nufit-6.0-ic24-no, ...) or a YAML file"},
     {CLI_NUMBER, "number", "n", "N", "how many: pairs, selected points or samples (1e6 is understood)"},
     {CLI_METHOD, "method", NULL, "orbit|rejection", "orbits of the mixing matrix (default), or plain rejection with k solved for"},
+    {CLI_GENERATE, "sampler", NULL, "KIND", "ddpm, ddim, dpmpp_2m, dpmpp_2m_sde or heun"},
+    {CLI_GENERATE, "steps", NULL, "N", "steps of the sampler; default: all of the noise schedule"},
+    {CLI_GENERATE, "grid", NULL, "KIND", "times the steps take: uniform_t, log_snr or karras"},
+    {CLI_GENERATE, "guidance", NULL, "GAMMA", "gamma; 1 is the plain conditional network"},
     {CLI_SEED, "seed", "s", "N", "seed; the same seed gives the same result for any number of threads"},
     {CLI_THREADS, "jobs", "j", "N", "threads; default: all"},
     {CLI_SET, "set", NULL, "A.B=V", "override one configuration key; may be repeated"},
@@ -70,6 +74,29 @@ static fd_status parse_positive(const char *option, const char *text, double *va
     return FD_OK;
 }
 
+/* Options of the bit CLI_GENERATE and the keys of a generating block they stand for. */
+static const char *const keyed[][2] = {{"sampler", "sampler.kind"},
+                                       {"steps", "sampler.steps"},
+                                       {"grid", "sampler.grid"},
+                                       {"guidance", "guidance"}};
+_Static_assert(sizeof keyed / sizeof *keyed <= CLI_MAX_KEYED, "room for one override each");
+
+/* An option as an override of its key; given twice, the second counts. */
+static fd_status apply_keyed(cli *c, const option_row *o, const char *value, fd_error *err) {
+    const char *key = "";
+    for (size_t i = 0; i < sizeof keyed / sizeof *keyed; i++)
+        if (strcmp(keyed[i][0], o->name) == 0) key = keyed[i][1];
+    char setting[CLI_KEYED_SIZE];
+    int n = snprintf(setting, sizeof setting, "%s=", key), slot = 0;
+    if (strlen(value) >= sizeof setting - (size_t)n)
+        return fd_fail(err, FD_ERR_USAGE, "--%s: a value of more than %d characters", o->name, CLI_KEYED_SIZE - n - 1);
+    while (slot < c->n_keyed && strncmp(c->keyed[slot], setting, (size_t)n) != 0) slot++;
+    if (slot == c->n_keyed) c->n_keyed++;
+    snprintf(setting + n, sizeof setting - (size_t)n, "%s", value);
+    memcpy(c->keyed[slot], setting, sizeof setting);
+    return FD_OK;
+}
+
 static fd_status apply(cli *c, const option_row *o, const char *value, fd_error *err) {
     uint64_t count = 0;
     fd_status status = FD_OK;
@@ -92,6 +119,7 @@ static fd_status apply(cli *c, const option_row *o, const char *value, fd_error 
             return fd_fail(err, FD_ERR_USAGE, "--method %.20s...: expected orbit or rejection", value);
         snprintf(c->method, sizeof c->method, "reference.method=%s", value);
         break;
+    case CLI_GENERATE: status = apply_keyed(c, o, value, err); break;
     case CLI_SEED:
         status = parse_count(o->name, value, 0, 18446744073709551615.0, &c->seed, err);
         c->have_seed = true;

@@ -112,9 +112,16 @@ static void beside_config(const char *path, fd_config *config) {
 }
 
 fd_status cli_config(const cli *c, const char *path, fd_config *config, fd_error *err) {
-    const char *sets[CLI_MAX_SETS + 2];
+    const char *sets[CLI_MAX_SETS + CLI_MAX_KEYED + 2];
+    char keyed[CLI_MAX_KEYED][CLI_KEYED_SIZE + 32];
     int n_sets = 0;
     for (; n_sets < c->n_sets; n_sets++) sets[n_sets] = c->sets[n_sets];
+    for (int i = 0; i < c->n_keyed; i++) {
+        const char *block = c->block ? c->block : c->verb->number_key;
+        int length = c->block ? (int)strlen(block) : (int)strcspn(block, ".");
+        snprintf(keyed[i], sizeof keyed[i], "%.*s.%s", length, block, c->keyed[i]);
+        sets[n_sets++] = keyed[i];
+    }
     if (c->number[0]) sets[n_sets++] = c->number;
     if (c->method[0]) sets[n_sets++] = c->method;
     fd_status status = fd_config_load(path ? path : c->config, n_sets, sets, config, err);

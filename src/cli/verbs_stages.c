@@ -72,7 +72,11 @@ fd_status verb_train(cli *c, fd_error *err) { return with_output(c, train, err);
 fd_status verb_train_informed(cli *c, fd_error *err) { return with_output(c, train_informed, err); }
 fd_status verb_tune(cli *c, fd_error *err) { return with_output(c, tune, err); }
 fd_status verb_select(cli *c, fd_error *err) { return with_output(c, select_points, err); }
-fd_status verb_sample(cli *c, fd_error *err) { return with_output(c, sample, err); }
+fd_status verb_sample(cli *c, fd_error *err) {
+    bool informed; /* a file that cannot be read is the stage's to complain about */
+    if (!fd_model_file_is_informed(c->args[0], &informed, NULL) && informed) c->block = "informed.sample";
+    return with_output(c, sample, err);
+}
 fd_status verb_analyse(cli *c, fd_error *err) { return with_output(c, analyse, err); }
 fd_status verb_plot(cli *c, fd_error *err) { return with_output(c, plot, err); }
 fd_status verb_report(cli *c, fd_error *err) { return cli_run_stage(c, NULL, report, err); }

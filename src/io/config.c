@@ -244,11 +244,12 @@ static fd_status read_text(const char *name, const char *text, size_t length, co
     if (status) return status;
     fd_config_default(config);
     fd_sampler_spec *const samplers[] = {&config->select.generate.sampler, &config->before.generate.sampler,
-                                         &config->sample.generate.sampler};
-    for (int i = 0; i < 3; i++) samplers[i]->eta = ETA_NOT_GIVEN;
+                                         &config->sample.generate.sampler, &config->informed.sample.generate.sampler};
+    const int n_samplers = sizeof samplers / sizeof *samplers;
+    for (int i = 0; i < n_samplers; i++) samplers[i]->eta = ETA_NOT_GIVEN;
     reader r = {.values = data, .config = config, .from = from, .err = err};
     status = read_values(&r, fd_config_keys, "");
-    for (int i = 0; i < 3; i++) settle_sampler(samplers[i]);
+    for (int i = 0; i < n_samplers; i++) settle_sampler(samplers[i]);
     if (!status) status = settle_network(&r);
     fd_yaml_free(&s.top, data);
     return status;
@@ -292,22 +293,30 @@ static fd_status check_train(const fd_train_spec *t, const char *block, const so
     return fail_at(err, from, place, message);
 }
 
+static fd_status check_diffusion(const fd_schedule_spec *d, const char *block, const source *from, fd_error *err) {
+    char place[MAX_PLACE], message[160];
+    if (d->kind == FD_SCHEDULE_LINEAR && d->beta_min > d->beta_max) {
+        snprintf(place, sizeof place, "%s.beta_min", block);
+        snprintf(message, sizeof message, "'%g' is not possible; allowed: at most beta_max, %g", d->beta_min, d->beta_max);
+        return fail_at(err, from, place, message);
+    }
+    if (d->kind == FD_SCHEDULE_LOG_SNR && d->s_max < 2 * d->s_min) {
+        snprintf(place, sizeof place, "%s.s_min", block);
+        snprintf(message, sizeof message, "'%g' is not possible; allowed: at most half of s_max, %g", d->s_min, d->s_max);
+        return fail_at(err, from, place, message);
+    }
+    return FD_OK;
+}
+
 static fd_status check(const fd_config *c, const source *from, fd_error *err) {
     char message[200];
     fd_model *model = NULL;
     fd_error inner = {0};
     if (fd_model_create(&c->model, &model, &inner)) return fail_at(err, from, "model.kind", inner.message);
     fd_model_free(model);
-    if (c->diffusion.kind == FD_SCHEDULE_LINEAR && c->diffusion.beta_min > c->diffusion.beta_max) {
-        snprintf(message, sizeof message, "'%g' is not possible; allowed: at most beta_max, %g", c->diffusion.beta_min,
-                 c->diffusion.beta_max);
-        return fail_at(err, from, "diffusion.beta_min", message);
-    }
-    if (c->diffusion.kind == FD_SCHEDULE_LOG_SNR && c->diffusion.s_max < 2 * c->diffusion.s_min) {
-        snprintf(message, sizeof message, "'%g' is not possible; allowed: at most half of s_max, %g", c->diffusion.s_min,
-                 c->diffusion.s_max);
-        return fail_at(err, from, "diffusion.s_min", message);
-    }
+    fd_status status = check_diffusion(&c->diffusion, "diffusion", from, err);
+    if (!status) status = check_diffusion(&c->informed.diffusion, "informed.diffusion", from, err);
+    if (status) return status;
     if (c->tune.frozen_layers > c->network.n_hidden) {
         snprintf(message, sizeof message, "'%d' is not possible; allowed: 0 to %d, the hidden layers",
                  c->tune.frozen_layers, c->network.n_hidden);
@@ -318,7 +327,7 @@ static fd_status check(const fd_config *c, const source *from, fd_error *err) {
                  (unsigned long long)c->select.wanted, (unsigned long long)c->select.max_generated);
         return fail_at(err, from, "select.wanted", message);
     }
-    fd_status status = check_train(&c->train, "train", from, err);
+    status = check_train(&c->train, "train", from, err);
     if (!status) status = check_train(&c->tune, "tune", from, err);
     int steps = c->diffusion.steps;
     if (!status) status = check_train(&c->informed.train, "informed.train", from, err);

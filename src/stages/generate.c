@@ -38,7 +38,6 @@ static void sampler_words(const fd_sampler_spec *s, char *how, size_t size) {
         snprintf(noise, sizeof noise, ", sigma^2 = %s", s->variance == FD_VARIANCE_BETA ? "beta" : "beta tilde");
     if (s->kind == FD_SAMPLER_DDIM || s->kind == FD_SAMPLER_DPMPP_2M_SDE)
         snprintf(noise, sizeof noise, ", eta %g", s->eta);
-    if (s->kind == FD_SAMPLER_HEUN) snprintf(noise, sizeof noise, " (%d evaluations)", 2 * s->steps - 1);
     if (s->grid == FD_GRID_LOG_SNR) snprintf(grid, sizeof grid, ", log-SNR grid");
     if (s->grid == FD_GRID_KARRAS) snprintf(grid, sizeof grid, ", Karras grid (rho %g)", s->rho);
     snprintf(how, size, "%s, %d steps%s%s%s", names[s->kind], s->steps, noise, grid,
