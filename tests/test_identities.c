@@ -255,8 +255,46 @@ static void casas_ibarra_comes_back(void **state) {
     for (int i = 0; i < 2; i++) fd_model_free(models[i]);
 }
 
+/* The symmetries leave every label and the prior as they are, and every observable but the signs of the CP phases. */
+static void symmetries_leave_labels(void **state) {
+    (void)state;
+    for (int real = 0; real < 2; real++) {
+        fd_model_options options;
+        fd_model_options_default(&options);
+        options.real_majorana = real != 0;
+        fd_model *model = NULL;
+        fd_error err = {0};
+        assert_int_equal(fd_model_create(&options, &model, &err), FD_OK);
+        int turned = 0, conjugated = 0, sum = fd_model_observable(model, "sum_m_eV"), mbb = fd_model_observable(model, "mbb_eV"),
+            delta = fd_model_observable(model, "delta_rad"), eta = fd_model_observable(model, "eta_rad");
+        for (uint64_t i = 0; i < 500; i++) {
+            fd_rng rng;
+            double theta[2][FD_MAX_PARAMS], label[2][FD_MAX_LABELS], seen[2][FD_MAX_OBSERVABLES];
+            fd_rng_start(&rng, 5, FD_STREAM_TEST, i, 0);
+            model->draw_prior(model, &rng, theta[0]);
+            memcpy(theta[1], theta[0], sizeof theta[0]);
+            model->random_symmetry(model, &rng, theta[1]);
+            assert_true(model->in_prior(model, theta[1]));
+            for (int k = 0; k < 2; k++) model->forward(model, 1, theta[k], label[k], seen[k]);
+            for (int l = 0; l < model->n_labels; l++) assert_true(fabs(label[0][l] - label[1][l]) < 1e-8);
+            assert_true(fabs(seen[0][sum] - seen[1][sum]) <= 1e-8 * seen[0][sum]);
+            assert_true(fabs(seen[0][mbb] - seen[1][mbb]) <= 1e-8 * seen[0][sum]);
+            double same = fabs(sin(0.5 * (seen[1][delta] - seen[0][delta]))) + fabs(sin(0.5 * (seen[1][eta] - seen[0][eta])));
+            double opposite =
+                fabs(sin(0.5 * (seen[1][delta] + seen[0][delta]))) + fabs(sin(0.5 * (seen[1][eta] + seen[0][eta])));
+            assert_true(same < 1e-6 || opposite < 1e-6);
+            conjugated += opposite < same;
+            turned += theta[0][0] != theta[1][0];
+        }
+        assert_in_range(turned, 300, 450);     /* three of four quarter turns move Re Y_1e, or conjugation and turns do */
+        assert_in_range(conjugated, 200, 300); /* half of them */
+        fd_model_free(model);
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(symmetries_leave_labels),
         cmocka_unit_test(derivatives_match_differences), cmocka_unit_test(gaussian_yukawas_are_haar),
         cmocka_unit_test(prior_phases_are_flat), cmocka_unit_test(rephasing_leaves_the_physics),
         cmocka_unit_test(scale_moves_masses_only), cmocka_unit_test(casas_ibarra_comes_back)};

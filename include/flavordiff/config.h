@@ -30,6 +30,7 @@ typedef struct fd_generate_spec { /* shared by select and sample */
     double gamma;            /* guidance: eps = (1 - gamma) eps(null) + gamma eps(label); 8 */
     double guidance_s_min, guidance_s_max; /* noise levels between which gamma applies; 1 elsewhere. 0, inf: all */
     fd_label_choice label;
+    bool symmetries;         /* every sample is given a random element of the symmetries of the model */
     double label_values[FD_MAX_LABELS]; /* FD_LABEL_VALUES: the model's labels, in label space */
     int n_label_values;
     fd_project_spec project; /* of every sample onto its own label; 0 steps: none */

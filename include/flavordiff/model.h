@@ -102,6 +102,9 @@ struct fd_model {
      * Consumes only `rng`. Thread-safe; never allocates. */
     size_t (*draw_region)(const fd_model *model, const fd_region *region, fd_rng *rng, double cluster, size_t capacity,
                           double *theta, uint64_t *tried);
+    /* One element, drawn uniformly, of a group of exact symmetries that leave prior and labels as they are, applied to
+     * theta (n_params) in place. NULL: none is known. Thread-safe. */
+    void (*random_symmetry)(const fd_model *model, fd_rng *rng, double *theta);
     void (*destroy)(fd_model *model);
 };
 

@@ -27,7 +27,8 @@ typedef enum fd_stream {
     FD_STREAM_PLOT = 14,    /* item: 0                            which points of a large set are drawn */
     FD_STREAM_WINDOW = 15,  /* item: 0                            search for one label inside a target's windows */
     FD_STREAM_PAIRS = 16,   /* item: block of pairs               fresh training pairs */
-    FD_STREAM_REFERENCE = 17 /* item: batch of proposals          exact draws inside the windows of a target */
+    FD_STREAM_REFERENCE = 17, /* item: batch of proposals         exact draws inside the windows of a target */
+    FD_STREAM_SYMMETRY = 18 /* item: sample                       its random symmetry */
 } fd_stream;
 
 typedef struct fd_rng {

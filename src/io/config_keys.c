@@ -113,7 +113,8 @@ static const fd_key sample_sampler[] = {SAMPLER_KEYS(sample.generate.sampler)};
 
 #define LABEL_KEYS(s)                                                                                                  \
     REAL("guidance", s.gamma, -1e6, 1e6), REAL("guidance_s_min", s.guidance_s_min, 0, FD_MOST_S),                      \
-        ABOVE("guidance_s_max", s.guidance_s_max, 0, INFINITY), CHOICE("label", s.label, labels), {                    \
+        ABOVE("guidance_s_max", s.guidance_s_max, 0, INFINITY), BOOL("symmetries", s.symmetries),                      \
+        CHOICE("label", s.label, labels), {                                                                            \
         .name = "label_values", .kind = FD_KEY_REALS, .offset = AT(s.label_values), .lo = -most, .hi = most,           \
         .room = FD_MAX_LABELS, .count = AT(s.n_label_values)                                                           \
     }

@@ -84,6 +84,39 @@ static const double scale_slopes[SEESAW_OBSERVABLES] = {
     [SEESAW_HEAVY] = -1, [SEESAW_HEAVY + 1] = -1, [SEESAW_HEAVY + 2] = -1,
 };
 
+/* Y[i][a] times i^turns, exactly. */
+static void quarter_turns(double *theta, int element, unsigned turns) {
+    double *re = &theta[element], *im = &theta[9 + element];
+    for (; turns > 0; turns--) {
+        double old = *re;
+        *re = -*im;
+        *im = old;
+    }
+}
+
+/* Quarter turns are the phases that keep the cube |Re Y|, |Im Y| <= 1 (and half turns, where a Majorana phase is fixed):
+ *   a column of Y by i^c          rephases a row of U: no observable changes
+ *   row 1 or 2 of Y by i^c        with arg M_i -> arg M_i + c pi: m_nu does not change; row 3 by half turns, M3 being real
+ *   all of G complex conjugated   U -> U*: the CP phases change sign, the moduli do not. */
+static void random_symmetry(const fd_model *model, fd_rng *rng, double *theta) {
+    const double pi = 3.14159265358979323846;
+    bool phases = model->n_params == SEESAW_PARAMS;
+    uint32_t bits = fd_rng_u32(rng);
+    unsigned column[3], row[3];
+    for (int i = 0; i < 3; i++) {
+        column[i] = bits >> (2 * i) & 3;
+        row[i] = bits >> (6 + 2 * i) & (phases && i < 2 ? 3 : 2);
+    }
+    for (int i = 0; i < 9; i++) quarter_turns(theta, i, (row[i / 3] + column[i % 3]) % 4);
+    bool conjugate = bits >> 12 & 1;
+    for (int i = 0; conjugate && i < 9; i++) theta[9 + i] = -theta[9 + i];
+    for (int i = 0; phases && i < 2; i++) {
+        double *arg = &theta[SEESAW_ARG1 + i];
+        if (row[i] & 1) *arg += *arg < 0 ? pi : -pi;
+        if (conjugate && *arg > -pi) *arg = -*arg;
+    }
+}
+
 static void draw_prior(const fd_model *model, fd_rng *rng, double *theta) {
     for (int i = 0; i < model->n_params; i++) {
         const fd_param *p = &model->params[i];
@@ -138,6 +171,7 @@ fd_status seesaw_create(const fd_model_options *options, fd_model **model, fd_er
         .n_ordered = 1,
         .ordered = ordered_pairs,
         .draw_prior = draw_prior,
+        .random_symmetry = random_symmetry,
         .in_prior = in_prior,
         .forward = seesaw_forward,
         .derivatives = seesaw_derivatives,

@@ -45,6 +45,7 @@ static void sampler_words(const fd_sampler_spec *s, char *how, size_t size) {
 }
 
 void fd_generate_note(const fd_generate_spec *spec, char *note, size_t size) {
+    const char *turned = spec->symmetries ? "; a random symmetry each" : "";
     char how[160], where[80] = "", projected[80] = "";
     sampler_words(&spec->sampler, how, sizeof how);
     if (spec->guidance_s_min > 0 || !isinf(spec->guidance_s_max))
@@ -53,8 +54,8 @@ void fd_generate_note(const fd_generate_spec *spec, char *note, size_t size) {
     if (spec->project.steps)
         snprintf(projected, sizeof projected, "; projected onto it (at most %d steps, trust %g)", spec->project.steps,
                  spec->project.trust);
-    snprintf(note, size, "%s; guidance gamma = %g%s (eps = (1 - gamma) eps(null) + gamma eps(label)); label %s%s", how,
-             spec->gamma, where, label_words[spec->label], projected);
+    snprintf(note, size, "%s; guidance gamma = %g%s (eps = (1 - gamma) eps(null) + gamma eps(label)); label %s%s%s", how,
+             spec->gamma, where, label_words[spec->label], projected, turned);
 }
 
 /* label (n_labels, label space) -> the network's normalised coordinates. */
@@ -236,6 +237,22 @@ static void tile_labels(const fd_generator *g, tile *t) {
     }
 }
 
+/* A random element of the model's symmetries for every row: labels stay, and a network that is not exactly symmetric becomes
+ * so. */
+static void turn_tile(const fd_generator *g, tile *t) {
+    const fd_model *model = g->setting.model;
+    size_t dim = (size_t)model->n_params;
+    if (!g->spec.symmetries || !model->random_symmetry) return;
+    for (size_t i = 0; i < t->rows; i++) {
+        double point[FD_MAX_PARAMS];
+        fd_rng rng;
+        fd_rng_start(&rng, g->seed, FD_STREAM_SYMMETRY, t->first + i, 0);
+        for (size_t j = 0; j < dim; j++) point[j] = t->theta[i * dim + j];
+        model->random_symmetry(model, &rng, point);
+        for (size_t j = 0; j < dim; j++) t->theta[i * dim + j] = (float)point[j];
+    }
+}
+
 /* Moves the rows onto their labels, after a verdict on what the network made of them. */
 static void project_tile(const fd_generator *g, tile *t) {
     size_t dim = (size_t)g->guided->dim;
@@ -243,6 +260,7 @@ static void project_tile(const fd_generator *g, tile *t) {
     memcpy(t->before, t->x, t->rows * dim * sizeof *t->x);
     fd_project_tile(g->projector, t->rows, t->x, t->aims, t->converged, t->projector);
     to_physical(g, t->rows, t->x, t->theta);
+    turn_tile(g, t);
     fd_judge_rows(&g->setting, t->rows, t->theta, t->labels, t->chi2, t->flags);
     for (size_t i = 0; i < t->rows; i++) {
         bool moved = memcmp(t->before + i * dim, t->x + i * dim, dim * sizeof *t->x) != 0;
@@ -264,6 +282,7 @@ static double run_tile(const fd_generator *g, tile *t) {
         project_tile(g, t);
         return fd_seconds() - start;
     }
+    turn_tile(g, t);
     fd_judge_rows(&g->setting, t->rows, t->theta, t->labels, t->chi2, t->flags);
     memcpy(t->alone, t->flags, t->rows);
     return 0;
