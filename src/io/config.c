@@ -28,13 +28,18 @@ static void default_informed(fd_informed_spec *s) {
     s->last = 64;
     fd_informant_spec_default(&s->told);
     fd_schedule_spec_paper(&s->diffusion);
+    s->diffusion.kind = FD_SCHEDULE_LOG_SNR;
+    s->diffusion.s_min = 0.005;
+    s->diffusion.s_max = 40;
     s->draws = FD_DRAWS_REGION;
     s->widen = 3;
-    s->cluster = 1;
+    s->cluster = 4;
     s->validation = 4096;
     fd_train_spec_paper(&s->train);
     s->train.batch = 256;
     s->train.updates = 40000;
+    s->train.noise_mean = -1;
+    s->train.noise_spread = 1.5;
     s->use_ema = true;
     s->sample.n = 20000;
     s->sample.keep_chi2_below = INFINITY;
@@ -42,7 +47,8 @@ static void default_informed(fd_informed_spec *s) {
                                                         .grid = FD_GRID_LOG_SNR, .rho = 7, .clip = true},
                                             .gamma = 1,
                                             .guidance_s_max = INFINITY,
-                                            .label = FD_LABEL_WINDOW};
+                                            .label = FD_LABEL_WINDOW,
+                                            .symmetries = true};
     fd_project_spec_default(&s->sample.generate.project);
 }
 
