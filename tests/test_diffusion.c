@@ -1,7 +1,7 @@
 /* Samplers: recovered distributions, determinism, order of convergence, tiling. */
 #include "exact_denoiser.h"
 
-/* ---- recovered distributions ------------------------------------------------------------------------------------------- */
+/* ---- recovered distributions -------------------------------------------------------------------------------------- */
 
 static void exact_moments(double mean[DIM], double cov[3]) {
     double second[3] = {0};
@@ -109,16 +109,34 @@ static void mixture_is_recovered(void **state) {
         double bias;
     } cases[] = {
         {"ddpm beta", FD_SCHEDULE_LINEAR, {.kind = FD_SAMPLER_DDPM, .steps = 1000}, 0.004},
-        {"ddpm beta~", FD_SCHEDULE_LINEAR, {.kind = FD_SAMPLER_DDPM, .steps = 1000, .variance = FD_VARIANCE_BETA_TILDE}, 0.004},
-        {"ddpm cosine", FD_SCHEDULE_COSINE, {.kind = FD_SAMPLER_DDPM, .steps = 1000, .variance = FD_VARIANCE_BETA_TILDE}, 0.004},
+        {"ddpm beta~",
+         FD_SCHEDULE_LINEAR,
+         {.kind = FD_SAMPLER_DDPM, .steps = 1000, .variance = FD_VARIANCE_BETA_TILDE},
+         0.004},
+        {"ddpm cosine",
+         FD_SCHEDULE_COSINE,
+         {.kind = FD_SAMPLER_DDPM, .steps = 1000, .variance = FD_VARIANCE_BETA_TILDE},
+         0.004},
         {"ddim 0", FD_SCHEDULE_LINEAR, {.kind = FD_SAMPLER_DDIM, .steps = 250}, 0.01},
         {"ddim 0.5", FD_SCHEDULE_LINEAR, {.kind = FD_SAMPLER_DDIM, .steps = 333, .eta = 0.5}, 0.01},
         {"ddim 1", FD_SCHEDULE_LINEAR, {.kind = FD_SAMPLER_DDIM, .steps = 1000, .eta = 1}, 0.004},
-        {"ddpm on levels", FD_SCHEDULE_LOG_SNR, {.kind = FD_SAMPLER_DDPM, .steps = 500, .variance = FD_VARIANCE_BETA_TILDE}, 0.006},
+        {"ddpm on levels",
+         FD_SCHEDULE_LOG_SNR,
+         {.kind = FD_SAMPLER_DDPM, .steps = 500, .variance = FD_VARIANCE_BETA_TILDE},
+         0.006},
         {"2m", FD_SCHEDULE_LOG_SNR, {.kind = FD_SAMPLER_DPMPP_2M, .steps = 60, .grid = FD_GRID_LOG_SNR}, 0.006},
-        {"2m karras", FD_SCHEDULE_COSINE, {.kind = FD_SAMPLER_DPMPP_2M, .steps = 60, .grid = FD_GRID_KARRAS, .rho = 7}, 0.006},
-        {"2m sde", FD_SCHEDULE_LOG_SNR, {.kind = FD_SAMPLER_DPMPP_2M_SDE, .steps = 120, .eta = 1, .grid = FD_GRID_KARRAS, .rho = 7}, 0.006},
-        {"2m sde 0.5", FD_SCHEDULE_LINEAR, {.kind = FD_SAMPLER_DPMPP_2M_SDE, .steps = 120, .eta = 0.5, .grid = FD_GRID_KARRAS, .rho = 7}, 0.006},
+        {"2m karras",
+         FD_SCHEDULE_COSINE,
+         {.kind = FD_SAMPLER_DPMPP_2M, .steps = 60, .grid = FD_GRID_KARRAS, .rho = 7},
+         0.006},
+        {"2m sde",
+         FD_SCHEDULE_LOG_SNR,
+         {.kind = FD_SAMPLER_DPMPP_2M_SDE, .steps = 120, .eta = 1, .grid = FD_GRID_KARRAS, .rho = 7},
+         0.006},
+        {"2m sde 0.5",
+         FD_SCHEDULE_LINEAR,
+         {.kind = FD_SAMPLER_DPMPP_2M_SDE, .steps = 120, .eta = 0.5, .grid = FD_GRID_KARRAS, .rho = 7},
+         0.006},
         {"heun", FD_SCHEDULE_LOG_SNR, {.kind = FD_SAMPLER_HEUN, .steps = 40, .grid = FD_GRID_KARRAS, .rho = 7}, 0.006},
         {"heun linear", FD_SCHEDULE_LINEAR, {.kind = FD_SAMPLER_HEUN, .steps = 60, .grid = FD_GRID_LOG_SNR}, 0.006},
     };
@@ -164,7 +182,7 @@ static void condition_is_recovered(void **state) {
     fd_schedule_free(s);
 }
 
-/* ---- determinism and order -------------------------------------------------------------------------------------------- */
+/* ---- determinism and order ---------------------------------------------------------------------------------------- */
 
 /* eta = 0 uses x_T and nothing else: the same numbers as the bare recursion, to the last bit. */
 static void ddim_without_eta_is_deterministic(void **state) {
@@ -224,7 +242,7 @@ static void ddim_converges_with_first_order(void **state) {
     fd_schedule_free(s);
 }
 
-/* ---- tiling ----------------------------------------------------------------------------------------------------------- */
+/* ---- tiling ------------------------------------------------------------------------------------------------------- */
 
 static void check_tiling(fd_sampler_kind kind) {
     enum { N = 150 };

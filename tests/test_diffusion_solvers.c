@@ -2,7 +2,7 @@
  * answer. */
 #include "exact_denoiser.h"
 
-/* ---- order of convergence ---------------------------------------------------------------------------------------------- */
+/* ---- order of convergence ----------------------------------------------------------------------------------------- */
 
 /* The flow of a Gaussian N(mu, C), from level S to 0, in z = x / sqrt(abar): every principal component of z - mu, of
  * variance v, shrinks by sqrt(v / (v + S^2)). */
@@ -43,7 +43,8 @@ static void solvers_have_their_order(void **state) {
     const struct {
         fd_sampler_kind kind;
         double lowest, highest, final;
-    } cases[] = {{FD_SAMPLER_DDIM, 0.8, 1.2, 2e-2}, {FD_SAMPLER_DPMPP_2M, 1.8, 2.4, 1e-3}, {FD_SAMPLER_HEUN, 1.8, 2.4, 1e-3}};
+    } cases[] = {
+        {FD_SAMPLER_DDIM, 0.8, 1.2, 2e-2}, {FD_SAMPLER_DPMPP_2M, 1.8, 2.4, 1e-3}, {FD_SAMPLER_HEUN, 1.8, 2.4, 1e-3}};
     fd_schedule *s = make_schedule(FD_SCHEDULE_LOG_SNR, T, 1);
     mixture m = make_mixture(s);
     for (int c = 0; c < 3; c++) {
@@ -78,7 +79,7 @@ static void order_is_kept_on_karras_grids(void **state) {
     fd_schedule_free(s);
 }
 
-/* ---- clipping ------------------------------------------------------------------------------------------------------------- */
+/* ---- clipping ----------------------------------------------------------------------------------------------------- */
 
 /* All data at one point, `point`: eps = (x - sqrt(abar) point) / sqrt(1 - abar). Remembers the x it was asked about. */
 typedef struct spy {

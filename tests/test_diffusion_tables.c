@@ -1,7 +1,7 @@
 /* Schedules, time grids and step tables against their formulas. */
 #include "exact_denoiser.h"
 
-/* ---- schedules ------------------------------------------------------------------------------------------------------- */
+/* ---- schedules ---------------------------------------------------------------------------------------------------- */
 
 static void linear_schedule_is_eq_2_14(void **state) {
     (void)state;
@@ -118,7 +118,7 @@ static void schedules_have_names(void **state) {
     assert_string_equal(fd_schedule_name((fd_schedule_kind)3), "?");
 }
 
-/* ---- step tables ----------------------------------------------------------------------------------------------------- */
+/* ---- step tables -------------------------------------------------------------------------------------------------- */
 
 static void times_are_rounded_and_increasing(void **state) {
     (void)state;
@@ -142,7 +142,7 @@ static void times_are_rounded_and_increasing(void **state) {
     }
 }
 
-/* ---- time grids ------------------------------------------------------------------------------------------------------- */
+/* ---- time grids --------------------------------------------------------------------------------------------------- */
 
 static long double distance(const fd_schedule *s, int t, long double log_level) {
     return fabsl(logl(fd_schedule_s(s, t)) - log_level);
@@ -210,7 +210,7 @@ static void log_snr_grid_divides_log_snr_schedule(void **state) {
     fd_schedule_free(s);
 }
 
-/* ---- step tables ------------------------------------------------------------------------------------------------------- */
+/* ---- step tables -------------------------------------------------------------------------------------------------- */
 
 /* Coefficients against the printed formulas in long double, with 1 - abar of the whole chain. */
 static void ddpm_coefficients_are_eq_a_23(void **state) {

@@ -190,8 +190,11 @@ static void selection_counts(void **state) {
     fd_block block;
     ok(fd_block_create(model, 7, &block, &err), &err);
     uint64_t groups[3] = {0}, kept = 0, tried = 0;
-    for (; kept < 150; tried++) { /* odd little blocks of which one row is used: the rest must come out the same again */
-        ok(fd_generator_run(g, tried, 1 + tried % 7, block.theta, block.labels, block.chi2, block.flags, block.alone, &err), &err);
+    for (; kept < 150;
+         tried++) { /* odd little blocks of which one row is used: the rest must come out the same again */
+        ok(fd_generator_run(g, tried, 1 + tried % 7, block.theta, block.labels, block.chi2, block.flags, block.alone,
+                            &err),
+           &err);
         const fd_chi2 *x = &block.chi2[0];
         bool mass = x->mass < c.select.chi2_mass, mixing = x->mixing < c.select.chi2_mixing;
         if (!(x->all < c.select.chi2_all) || !(mass || mixing)) continue;

@@ -99,9 +99,9 @@ void fd_sampler_free(fd_sampler *sampler);
 long fd_guided_evaluations(const fd_denoiser *guided, const fd_sampler *sampler);
 
 /* Keeps the clean point inside a box: after every prediction x0 is clamped to [lo, hi] component by component and
- * eps = (x - signal x0) / spread taken from it. lo, hi (dim), normalised coordinates, copied; infinite: that component is
- * free. The samples themselves lie in the box to the last bit. FD_ERR_VALUE when some lo < hi does not hold, FD_ERR_CONFIG when the schedule leaves no signal at T. To be called
- * before the sampler is shared by threads. */
+ * eps = (x - signal x0) / spread taken from it. lo, hi (dim), normalised coordinates, copied; infinite: that component
+ * is free. The samples themselves lie in the box to the last bit. FD_ERR_VALUE when some lo < hi does not hold,
+ * FD_ERR_CONFIG when the schedule leaves no signal at T. To be called before the sampler is shared by threads. */
 fd_status fd_sampler_clip(fd_sampler *sampler, int dim, const float *lo, const float *hi, fd_error *err);
 
 /* Bytes of scratch one tile needs (includes the denoiser's). */

@@ -5,9 +5,9 @@
  *   x' = sqrt(1 - abar') / sqrt(1 - abar) e^(-eta h) x + sqrt(abar') (1 - e^(-(1 + eta) h)) D + sigma z,
  *   sigma^2 = (1 - abar') (1 - e^(-2 eta h)).
  *
- * Both ends of a step are exact in the linear part, so that only the change of x0 is approximated: it is extrapolated from
- * the last two. To first order, D = x0, this is DDIM with the same eta when eta is 0 or 1. The step to s = 0 is h = inf:
- * x' = x0. */
+ * Both ends of a step are exact in the linear part, so that only the change of x0 is approximated: it is extrapolated
+ * from the last two. To first order, D = x0, this is DDIM with the same eta when eta is 0 or 1. The step to s = 0 is h
+ * = inf: x' = x0. */
 #include <math.h>
 
 #include "diffusion/step_table.h"

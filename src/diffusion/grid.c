@@ -5,9 +5,9 @@
  *   log_snr   log s_i uniform
  *   karras    s_i^(1/rho) uniform, Karras et al. (2022), eq. 5,
  *
- * and keep the times whose levels are nearest in log s. Both ends are kept: T, where sampling starts, and t = 1, so that the
- * last step, from tau_1 to 0, removes the least noise there is. Where the schedule is coarser than the grid, times that would
- * be taken twice move to free neighbours. */
+ * and keep the times whose levels are nearest in log s. Both ends are kept: T, where sampling starts, and t = 1, so
+ * that the last step, from tau_1 to 0, removes the least noise there is. Where the schedule is coarser than the grid,
+ * times that would be taken twice move to free neighbours. */
 #include <math.h>
 
 #include "diffusion/step_table.h"
@@ -20,7 +20,8 @@ static int nearest_time(const fd_schedule *schedule, double s) {
     int low = 1, high = schedule->spec.steps;
     while (high - low > 1) {
         int middle = low + (high - low) / 2;
-        if (fd_schedule_s(schedule, middle) <= s) low = middle;
+        if (fd_schedule_s(schedule, middle) <= s)
+            low = middle;
         else
             high = middle;
     }

@@ -11,7 +11,7 @@
 /* Below this signal sqrt(abar_T) a level of noise is no number that float32 could do anything with. */
 static const double least_signal = 1e-12;
 
-/* ---- how a step is taken ---------------------------------------------------------------------------------------------- */
+/* ---- how a step is taken ------------------------------------------------------------------------------------------ */
 
 /* What one tile works with while it is generated. */
 typedef struct tile {
@@ -37,8 +37,10 @@ static void clamp(const fd_sampler *sampler, int rows, float *x) {
         }
 }
 
-/* x0 = (x - spread eps) / signal, clamped; eps moves by what x0 moved, (x0 - clamped) / s, and by nothing inside the box. */
-static void clip_prediction(const fd_sampler *sampler, const fd_sampler_step *step, int rows, const float *x, float *eps) {
+/* x0 = (x - spread eps) / signal, clamped; eps moves by what x0 moved, (x0 - clamped) / s, and by nothing inside the
+ * box. */
+static void clip_prediction(const fd_sampler *sampler, const fd_sampler_step *step, int rows, const float *x,
+                            float *eps) {
     int dim = sampler->n_bounds;
     const float *lo = sampler->lo, *hi = sampler->hi;
     float from_x = (float)(1 / step->signal), from_eps = (float)(-step->spread / step->signal);
@@ -115,13 +117,15 @@ static const struct {
     [FD_SAMPLER_HEUN] = {fd_heun_step, take_heun, 3, true, false},
 };
 
-/* ---- construction ------------------------------------------------------------------------------------------------------ */
+/* ---- construction ------------------------------------------------------------------------------------------------- */
 
 static fd_status check_signal(double alpha_bar, fd_error *err) {
     if (sqrt(alpha_bar) >= least_signal) return FD_OK;
-    return fd_fail(err, FD_ERR_CONFIG,
-                   "the noise schedule leaves nothing of the signal at t = T (alpha_bar = %g), where this sampler, time grid "
-                   "or clipping needs some; lower diffusion.beta_max or diffusion.steps", alpha_bar);
+    return fd_fail(
+        err, FD_ERR_CONFIG,
+        "the noise schedule leaves nothing of the signal at t = T (alpha_bar = %g), where this sampler, time grid "
+        "or clipping needs some; lower diffusion.beta_max or diffusion.steps",
+        alpha_bar);
 }
 
 static fd_status check_spec(const fd_sampler_spec *spec, const fd_schedule *schedule, fd_error *err) {
@@ -224,7 +228,7 @@ void fd_denoiser_free(fd_denoiser *denoiser) {
     if (denoiser) denoiser->destroy(denoiser);
 }
 
-/* ---- generation --------------------------------------------------------------------------------------------------------- */
+/* ---- generation --------------------------------------------------------------------------------------------------- */
 
 static size_t aligned(size_t bytes) { return (bytes + 63) & ~(size_t)63; }
 static size_t tile_bytes(const fd_denoiser *denoiser) {
