@@ -201,7 +201,7 @@ static void values_out_of_range(void **state) {
     refuse("diffusion: {s_min: 0}", NULL, "'0' is not possible; allowed: a number from 1e-06 to 1000000");
     refuse("diffusion: {schedule: log_snr, s_min: 50}", NULL,
            "diffusion.s_min: '50' is not possible; allowed: at most half of s_max, 80");
-    refuse("informed: {diffusion: {schedule: log_snr, s_max: 0.003}}", NULL,
+    refuse("informed: {diffusion: {schedule: log_snr, s_min: 0.002, s_max: 0.003}}", NULL,
            "informed.diffusion.s_min: '0.002' is not possible; allowed: at most half of s_max, 0.003");
     refuse("sample: {guidance_s_min: 3, guidance_s_max: 2}", NULL,
            "sample.guidance_s_min: '3' is not possible; allowed: at most guidance_s_max, 2");
