@@ -11,7 +11,7 @@
 #include "io/file_safety.h"
 #include "stages/common.h"
 
-enum { ITEMS = 64, ITEM_ROWS = 1024, ITEM_ORBITS = 4096, ITEM_DRAWS = 16384 };
+enum { ITEMS = 64, ITEM_ROWS = 512, ITEM_ORBITS = 4096, ITEM_DRAWS = 16384 };
 
 /* What ITEMS items gave. */
 typedef struct harvest {
@@ -59,37 +59,50 @@ static bool same_proposal(const fd_model *model, const double *a, const double *
     return false;
 }
 
-/* The rows of one item: rounded, judged, and those that are still solutions appended, up to the number wanted. */
-static fd_status take_item(work *w, int item, fd_error *err) {
+/* Rows of all items, one behind the other, rounded and judged at once. */
+static void gather(work *w) {
+    size_t n_params = (size_t)w->setting.model->n_params, n = 0;
+    for (int i = 0; i < ITEMS; i++) {
+        memmove(w->harvest.theta + n * n_params, w->harvest.theta + (size_t)i * ITEM_ROWS * n_params,
+                w->harvest.rows[i] * n_params * sizeof *w->harvest.theta);
+        n += w->harvest.rows[i];
+    }
+    for (size_t i = 0; i < n * n_params; i++) w->block.theta[i] = (float)w->harvest.theta[i];
+    fd_judge_rows(&w->setting, n, w->block.theta, w->block.labels, w->block.chi2, w->block.flags);
+}
+
+/* Items in their order, until the wanted number of solutions is there: these are appended. */
+static fd_status take(work *w, fd_error *err) {
     const fd_model *model = w->setting.model;
     const uint8_t solution = FD_IN_PRIOR | FD_MASSES | FD_ANGLES | FD_LABELS;
-    size_t n_params = (size_t)model->n_params, rows = w->harvest.rows[item], used = 0;
-    const double *theta = w->harvest.theta + (size_t)item * ITEM_ROWS * n_params, *last = NULL;
-    size_t wanted = w->spec->n - w->kept < rows ? (size_t)(w->spec->n - w->kept) : rows, kept = 0;
-    for (size_t i = 0; i < rows * n_params; i++) w->block.theta[i] = (float)theta[i];
-    fd_judge_rows(&w->setting, rows, w->block.theta, w->block.labels, w->block.chi2, w->block.flags);
-    for (; used < rows && kept < wanted; used++) {
-        const double *row = theta + used * n_params;
-        fd_tally_add(&w->tally, w->block.flags[used]);
-        /* Rounding to float32 can carry a row over an edge, about one in a million. */
-        if (!(w->keep[used] = (w->block.flags[used] & solution) == solution)) continue;
-        w->proposals += !last || !same_proposal(model, last, row);
-        last = row;
-        kept++;
+    uint64_t before = w->kept;
+    size_t used = 0;
+    gather(w);
+    for (int item = 0; item < ITEMS && w->kept < w->spec->n; item++) {
+        const double *last = NULL;
+        w->tried += w->harvest.tried[item];
+        for (size_t i = 0; i < w->harvest.rows[item] && w->kept < w->spec->n; i++, used++) {
+            const double *row = w->harvest.theta + used * (size_t)model->n_params;
+            fd_tally_add(&w->tally, w->block.flags[used]);
+            /* Rounding to float32 can carry a row over an edge, about one in a million. */
+            if (!(w->keep[used] = (w->block.flags[used] & solution) == solution)) continue;
+            w->proposals += !last || !same_proposal(model, last, row);
+            last = row;
+            w->kept++;
+        }
     }
-    w->tried += w->harvest.tried[item];
-    w->kept += kept;
-    if (kept == 0) return FD_OK;
+    if (w->kept == before) return FD_OK;
     fd_block_compact(model, &w->block, used, w->keep);
-    return fd_samples_append(w->writer, kept, w->block.theta, w->block.labels, w->block.five, w->block.flags, err);
+    return fd_samples_append(w->writer, (size_t)(w->kept - before), w->block.theta, w->block.labels, w->block.five,
+                             w->block.flags, err);
 }
 
 static fd_status allocate(work *w, fd_error *err) {
     const fd_model *model = w->setting.model;
     w->harvest.theta = malloc((size_t)ITEMS * ITEM_ROWS * (size_t)model->n_params * sizeof *w->harvest.theta);
-    w->keep = malloc(ITEM_ROWS * sizeof *w->keep);
+    w->keep = malloc((size_t)ITEMS * ITEM_ROWS * sizeof *w->keep);
     if (!w->harvest.theta || !w->keep) return fd_fail(err, FD_ERR_MEMORY, "out of memory");
-    return fd_block_create(model, ITEM_ROWS, &w->block, err);
+    return fd_block_create(model, (size_t)ITEMS * ITEM_ROWS, &w->block, err);
 }
 
 /* Model, target and what is asked of them. */
@@ -113,7 +126,7 @@ static fd_status draw_all(work *w, fd_ticker *ticker, fd_error *err) {
     for (uint64_t first = 0; !status && w->kept < w->spec->n; first += ITEMS) {
         char detail[64];
         draw_items(w, first);
-        for (int i = 0; i < ITEMS && !status && w->kept < w->spec->n; i++) status = take_item(w, i, err);
+        status = take(w, err);
         snprintf(detail, sizeof detail, "%" PRIu64 " %s tried", w->tried, by_orbit(w) ? "orbits" : "prior draws");
         if (!status) status = fd_tick(ticker, w->kept, w->spec->n, &w->tally, detail, err);
     }
