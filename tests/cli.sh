@@ -169,6 +169,18 @@ expect 0 '.' fd analyse ref.h5 -o ref-analysis
 expect 75 '--max-time reached' fd reference -n 1e9 -o x.h5 --max-time 0.3
 absent x.h5 x.h5.part
 
+expect 0 '^0 of 52 quantities outside the 99 % null; 0.5 are expected by chance' fd compare ref.h5 ref2.h5
+expect 0 '^ref2.h5 \(30 rows\) against the reference ref.h5 \(30 rows\), solutions inside the prior' fd compare ref.h5 ref2.h5 -n 30
+expect 0 '"outside": 0' fd compare ref.h5 ref2.h5 pairs.h5 --json --all-rows
+expect 0 '^"pairs.h5",k,dex,parameter,0,40,4000,.*,1$' fd compare ref.h5 pairs.h5 --csv --all-rows
+expect 0 'all finite rows' fd compare ref.h5 pairs.h5 --all-rows
+fd compare ref.h5 ref2.h5 -o compare.txt
+expect 1 'compare.txt: exists already' fd compare ref.h5 ref2.h5 -o compare.txt
+expect 1 'pairs.h5: no row is a solution inside the prior; --all-rows' fd compare ref.h5 pairs.h5
+expect 2 'exclude each other' fd compare ref.h5 ref2.h5 --json --csv
+expect 2 'compare: expected REFERENCE.h5' fd compare ref.h5
+expect 3 'net.h5' fd compare ref.h5 net.h5
+
 project="--set sample.project.steps=10 --set sample.label=window --set sample.guidance=1"
 expect 0 'samples, projected: [0-9,]+ of 200 samples did not reach their label' fd sample net.h5 -n 200 -o projected.h5 $small $project
 expect 0 '^  network alone +[0-9.]+ %' fd sample net.h5 -n 200 -o projected.h5 -f $small $project

@@ -32,6 +32,8 @@ typedef enum cli_option_bit {
     CLI_METHOD = 1 << 17,
     CLI_NO_PROJECT = 1 << 18,
     CLI_GENERATE = 1 << 19, /* the options of verbs that generate points */
+    CLI_CSV = 1 << 20,
+    CLI_ALL_ROWS = 1 << 21,
     CLI_STAGE = CLI_CONFIG | CLI_OUTPUT | CLI_SEED | CLI_THREADS | CLI_SET | CLI_FORCE | CLI_DRY_RUN | CLI_MAX_TIME |
                 CLI_TARGET | CLI_QUIET,
     CLI_RESULT = CLI_THREADS | CLI_FORCE | CLI_MAX_TIME | CLI_QUIET
@@ -47,8 +49,9 @@ typedef struct cli {
     int n_sets;
     const char *sets[CLI_MAX_SETS];
     const char *config, *output, *target, *phases;
-    bool have_seed, force, dry_run, json, markdown, isa_below, quiet, strict, no_project;
+    bool have_seed, force, dry_run, json, markdown, isa_below, quiet, strict, no_project, csv, all_rows;
     uint64_t seed;
+    uint64_t count;  /* -n; 0: not given */
     char number[64]; /* -n as an override: "sample.n=100000" */
     char method[64]; /* --method as an override */
     int n_keyed;
@@ -97,6 +100,7 @@ fd_status verb_plot(cli *c, fd_error *err);
 fd_status verb_report(cli *c, fd_error *err);
 fd_status verb_reference(cli *c, fd_error *err);
 fd_status verb_run(cli *c, fd_error *err);
+fd_status verb_compare(cli *c, fd_error *err);
 fd_status verb_evaluate(cli *c, fd_error *err);
 fd_status verb_info(cli *c, fd_error *err);
 fd_status verb_version(cli *c, fd_error *err);

@@ -59,6 +59,13 @@ const cli_verb cli_verbs[] = {
      "Writes analysis.h5, solutions.csv (or nearest.csv, marked, where too few points are solutions) and summary.json "
      "into the folder -o.",
      "flavordiff analyse samples.h5 -o analysis", CLI_RESULT | CLI_OUTPUT | CLI_TARGET, 1, 1, verb_analyse, NULL},
+    {"compare", "REFERENCE.h5 SAMPLES.h5 ...", "do sample sets have the same distribution",
+     "Two-sample Kolmogorov-Smirnov distance of every parameter and observable between each set and the first one, the "
+     "reference, beside what 99 % of pairs of draws from one distribution stay below; for angles, on [0, 2 pi), Kuiper's distance too, "
+     "which does not depend on where the circle is cut and decides. Compares solutions inside the prior, and with -n the first N of "
+     "each set. The exit code does not depend on what is found.",
+     "flavordiff compare reference.h5 samples.h5 -n 5000", CLI_NUMBER | CLI_ALL_ROWS | CLI_OUTPUT | CLI_JSON | CLI_CSV | CLI_FORCE, 2,
+     CLI_MAX_ARGS, verb_compare, NULL},
     {"plot", "ANALYSIS_FOLDER", "the paper's figures 2 to 5 from an analysis",
      "Each figure as PNG and PDF with its data (CSV) and the gnuplot script that drew it, in FOLDER/figures of -o.",
      "flavordiff plot analysis -o .", CLI_RESULT | CLI_OUTPUT | CLI_TARGET, 1, 1, verb_plot, NULL},

@@ -16,7 +16,7 @@ static const option_row options[] = {
     {CLI_CONFIG, "config", "c", "FILE", "configuration (YAML); default: the paper's settings"},
     {CLI_OUTPUT, "output", "o", "PATH", "where to write"},
     {CLI_TARGET, "target", "t", "NAME", "target set: a name (paper-table1-no, nufit-6.0-ic24-no, ...) or a YAML file"},
-    {CLI_NUMBER, "number", "n", "N", "how many: pairs, selected points or samples (1e6 is understood)"},
+    {CLI_NUMBER, "number", "n", "N", "how many: pairs, selected points, samples, rows (1e6 is understood)"},
     {CLI_METHOD, "method", NULL, "orbit|rejection", "orbits of the mixing matrix (default), or plain rejection with k solved for"},
     {CLI_GENERATE, "sampler", NULL, "KIND", "ddpm, ddim, dpmpp_2m, dpmpp_2m_sde or heun"},
     {CLI_GENERATE, "steps", NULL, "N", "steps of the sampler; default: all of the noise schedule"},
@@ -31,7 +31,9 @@ static const option_row options[] = {
     {CLI_QUIET, "quiet", "q", NULL, "no progress, no news"},
     {CLI_STRICT, "strict", NULL, NULL, "exit with 5 when something was found wanting though the work was done"},
     {CLI_NO_PROJECT, "no-project", NULL, NULL, "leave the points as the network made them, whatever project.steps says"},
+    {CLI_ALL_ROWS, "all-rows", NULL, NULL, "every finite row, not only solutions inside the prior"},
     {CLI_JSON, "json", NULL, NULL, "answer in JSON"},
+    {CLI_CSV, "csv", NULL, NULL, "answer in CSV"},
     {CLI_PHASES, "phases", NULL, "takagi|paper", "Majorana phases: true (default), or the paper's artefact alpha21 = 0"},
     {CLI_VEV, "vev", NULL, "GEV", "vev that turns k into M3; default 246 (the paper's)"},
     {CLI_MARKDOWN, "markdown", NULL, NULL, "the help of every verb as Markdown"},
@@ -111,8 +113,9 @@ static fd_status apply(cli *c, const option_row *o, const char *value, fd_error 
         c->sets[c->n_sets++] = value;
         break;
     case CLI_NUMBER:
-        status = parse_count(o->name, value, 1, 1e15, &count, err);
-        snprintf(c->number, sizeof c->number, "%s=%llu", c->verb->number_key, (unsigned long long)count);
+        status = parse_count(o->name, value, 1, 1e15, &c->count, err);
+        if (c->verb->number_key)
+            snprintf(c->number, sizeof c->number, "%s=%llu", c->verb->number_key, (unsigned long long)c->count);
         break;
     case CLI_METHOD:
         if (strlen(value) > sizeof c->method - sizeof "reference.method=") /* no method has so long a name */
@@ -135,7 +138,9 @@ static fd_status apply(cli *c, const option_row *o, const char *value, fd_error 
     case CLI_QUIET: c->quiet = true; break;
     case CLI_STRICT: c->strict = true; break;
     case CLI_NO_PROJECT: c->no_project = true; break;
+    case CLI_ALL_ROWS: c->all_rows = true; break;
     case CLI_JSON: c->json = true; break;
+    case CLI_CSV: c->csv = true; break;
     case CLI_MARKDOWN: c->markdown = true; break;
     case CLI_ISA_BELOW: c->isa_below = true; break;
     default: break;

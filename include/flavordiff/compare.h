@@ -1,0 +1,50 @@
+/* Do sample sets have the same distribution? Every parameter and every observable of each set against those of a first
+ * one, the reference, by two-sample Kolmogorov-Smirnov and, for angles, Kuiper distances (Smirnov 1948, Kuiper 1960). */
+#ifndef FLAVORDIFF_COMPARE_H
+#define FLAVORDIFF_COMPARE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "flavordiff/files.h"
+
+/* Chance of a distance outside the null when the distributions are the same. */
+#define FD_COMPARE_TAIL 0.01
+
+typedef struct fd_compare_spec {
+    uint64_t most;  /* at most so many rows of each set, the first ones; 0: all */
+    bool all_rows;  /* every finite row; false: solutions inside the prior only */
+} fd_compare_spec;
+
+/* One quantity of one set. */
+typedef struct fd_distance {
+    char name[48], unit[16];
+    bool parameter, periodic;
+    size_t n, m;                   /* values of the reference, of the set; those that are not finite are left out */
+    double ks, ks_null, ks_tail;   /* D, what is exceeded by chance in 1 % of cases, chance of a larger D */
+    double kuiper, kuiper_null, kuiper_tail;
+    bool outside;                  /* of the 99 % null: by V for angles, by D for all others */
+} fd_distance;
+
+/* A set against the reference. */
+typedef struct fd_comparison {
+    const char *reference, *set;   /* paths as given: borrowed */
+    char reference_target[64], target[64];
+    uint64_t n, m;                 /* rows compared */
+    int n_distances, n_outside;
+    fd_distance *distances;        /* parameters, then observables */
+} fd_comparison;
+
+/* paths (n_paths >= 2), the reference first; comparisons (n_paths - 1) are freed with fd_comparison_free (zeroed: ok).
+ * FD_ERR_MISMATCH when the files' models differ, FD_ERR_EMPTY when a set has no row to compare. */
+fd_status fd_compare(int n_paths, const char *const *paths, const fd_compare_spec *spec, fd_comparison *comparisons,
+                     fd_error *err);
+void fd_comparison_free(fd_comparison *comparison);
+
+/* As a table for people, as CSV (one header, a row a set and quantity), as JSON; fresh text, NULL without memory. */
+char *fd_compare_text(int n, const fd_comparison *comparisons, const fd_compare_spec *spec);
+char *fd_compare_csv(int n, const fd_comparison *comparisons);
+char *fd_compare_json(int n, const fd_comparison *comparisons, const fd_compare_spec *spec);
+
+#endif
