@@ -144,6 +144,22 @@ static inline void make_model_file(fd_model_file *file, bool ema) {
     memcpy(file->log, log, sizeof log);
 }
 
+/* The same of a network that is told something. */
+static inline void make_informed_file(fd_model_file *file) {
+    make_model_file(file, true);
+    file->informed = true;
+    file->told = (fd_informant_spec){.prediction = FD_PREDICT_X0, .guess = true, .label_steps = 1, .regularisation = 3e-4,
+                                     .clip = 7, .margin = 0.02, .fade = 0.4, .trust = 5, .trust_floor = 0.03};
+    fd_network_spec spec = file->network->spec;
+    spec.n_features = fd_informant_features(&file->told, spec.dim, spec.n_labels);
+    fd_network_free(file->network);
+    assert_int_equal(fd_network_create(&spec, &file->network, NULL), FD_OK);
+    fd_network_initialise(file->network, 4);
+    free(file->ema);
+    file->ema = malloc(file->network->n_weights * sizeof(float));
+    memcpy(file->ema, file->network->weights, file->network->n_weights * sizeof(float));
+}
+
 static inline const char *fresh_samples(void) {
     const char *path = in_folder("wrong.h5");
     assert_int_equal(write_samples(path, true, 40, 40, NULL), FD_OK);
@@ -154,6 +170,15 @@ static inline const char *fresh_network(bool ema) {
     const char *path = in_folder("wrong-net.h5");
     fd_model_file file;
     make_model_file(&file, ema);
+    assert_int_equal(fd_model_file_write(path, true, &file, &provenance, NULL), FD_OK);
+    fd_model_file_clear(&file);
+    return path;
+}
+
+static inline const char *fresh_informed(void) {
+    const char *path = in_folder("wrong-informed.h5");
+    fd_model_file file;
+    make_informed_file(&file);
     assert_int_equal(fd_model_file_write(path, true, &file, &provenance, NULL), FD_OK);
     fd_model_file_clear(&file);
     return path;

@@ -235,6 +235,44 @@ static void wrong_network_files_are_named(void **state) {
     refuse_network(path, FD_ERR_FORMAT, "the group /schedule is missing; make the file again");
 }
 
+static void wrong_informants_are_named(void **state) {
+    (void)state;
+    const char *path;
+    bool informed;
+    fd_error err = {0};
+    set_text(path = fresh_informed(), "/informant", "prediction", "score");
+    refuse_network(path, FD_ERR_FORMAT, "'prediction' of /informant is 'score', which this program does not know; upgrade");
+    set_u64(path = fresh_informed(), "/informant", "label_steps", 3);
+    refuse_network(path, FD_ERR_FORMAT, "'label_steps' of /informant is 3, must be 0 to 2");
+    set_u64(path = fresh_informed(), "/informant", "label_steps", (UINT64_C(1) << 32) + 1);
+    refuse_network(path, FD_ERR_FORMAT, "'label_steps' of /informant is 4294967297, must be 0 to 2");
+    set_u64(path = fresh_informed(), "/informant", "label_steps", 0);
+    refuse_network(path, FD_ERR_FORMAT, "/informant tells of 23 features, /network of 57");
+    static const char *const positive[] = {"regularisation", "clip", "fade", "trust", "trust_floor", "margin"};
+    for (size_t i = 0; i < sizeof positive / sizeof *positive; i++) {
+        set_real(path = fresh_informed(), "/informant", positive[i], -1);
+        refuse_network(path, FD_ERR_FORMAT, "/informant: informant: ");
+        set_real(path = fresh_informed(), "/informant", positive[i], (double)NAN);
+        refuse_network(path, FD_ERR_FORMAT, "/informant: informant: ");
+        set_real(path = fresh_informed(), "/informant", positive[i], (double)INFINITY);
+        refuse_network(path, FD_ERR_FORMAT, "/informant: informant: ");
+        set_attribute(path = fresh_informed(), "/informant", positive[i], -1, 0, NULL);
+        refuse_network(path, FD_ERR_FORMAT, "of /informant is missing; make the file again");
+    }
+    set_attribute(path = fresh_informed(), "/network", "n_features", -1, 0, NULL);
+    refuse_network(path, FD_ERR_FORMAT, "the attribute 'n_features' of /network is missing");
+    set_u64(path = fresh_informed(), "/network", "n_features", 56);
+    refuse_network(path, FD_ERR_FORMAT, "/network/layer_0/weight has 92 entries along axis 1 where 91 are needed");
+    set_u64(path = fresh_informed(), "/network", "n_features", UINT64_MAX);
+    refuse_network(path, FD_ERR_FORMAT, "a network of 18446744073709551615 features; at most 160 are possible");
+    hid_t file = H5Fopen(path = fresh_informed(), H5F_ACC_RDWR, H5P_DEFAULT);
+    H5Ldelete(file, "/informant", H5P_DEFAULT);
+    H5Fclose(file);
+    refuse_network(path, FD_ERR_FORMAT, "/network/layer_0/weight has 92 entries along axis 1 where 35 are needed");
+    assert_int_equal(fd_model_file_is_informed(fresh_samples(), &informed, &err), FD_ERR_FORMAT);
+    assert_int_equal(fd_model_file_is_informed("no/such.h5", &informed, &err), FD_ERR_FILE);
+}
+
 /* Without the care (and the fsync) of fd_write_text: there are many of these. */
 static void write_bytes(const char *path, const char *bytes, size_t length) {
     FILE *file = fopen(path, "wb");
@@ -308,6 +346,7 @@ int main(void) {
         cmocka_unit_test(wrong_sample_files_are_named),
         cmocka_unit_test(rows_of_another_model_are_named),
         cmocka_unit_test(wrong_network_files_are_named),
+        cmocka_unit_test(wrong_informants_are_named),
         cmocka_unit_test(truncated_files_are_refused),
         cmocka_unit_test(damaged_files_are_answered),
     };

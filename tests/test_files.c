@@ -169,6 +169,36 @@ static void model_file_round_trip(void **state) {
     assert_no_parts();
 }
 
+static void informed_file_round_trip(void **state) {
+    (void)state;
+    for (int kind = 0; kind < 3; kind++) {
+        fd_model_file file, back;
+        fd_error err = {0};
+        const char *path = in_folder("informed.h5");
+        bool informed = false;
+        make_informed_file(&file);
+        file.told.prediction = (fd_prediction)kind;
+        file.told.guess = kind != 1;
+        if (fd_model_file_write(path, true, &file, &provenance, &err)) fail_msg("%s", err.message);
+        if (fd_model_file_read(path, &back, &err)) fail_msg("%s", err.message);
+        assert_true(back.informed && back.told.prediction == file.told.prediction && back.told.guess == file.told.guess);
+        assert_true(back.told.label_steps == 1 && back.told.regularisation == 3e-4 && back.told.clip == 7 &&
+                    back.told.margin == 0.02 && back.told.fade == 0.4 && back.told.trust == 5 &&
+                    back.told.trust_floor == 0.03);
+        assert_int_equal(back.network->spec.n_features, 23 + 23 + 11);
+        assert_memory_equal(&back.network->spec, &file.network->spec, sizeof file.network->spec);
+        assert_memory_equal(back.network->weights, file.network->weights, file.network->n_weights * sizeof(float));
+        assert_int_equal(fd_model_file_is_informed(path, &informed, &err), FD_OK);
+        assert_true(informed);
+        fd_model_file_clear(&file);
+        fd_model_file_clear(&back);
+    }
+    bool informed = true;
+    assert_int_equal(fd_model_file_is_informed(fresh_network(false), &informed, NULL), FD_OK);
+    assert_false(informed);
+    assert_no_parts();
+}
+
 static void bad_networks_are_not_written(void **state) {
     (void)state;
     fd_model_file file;
@@ -324,6 +354,7 @@ int main(void) {
         cmocka_unit_test(more_training_rows_than_rows),
         cmocka_unit_test(full_disk_is_told),
         cmocka_unit_test(model_file_round_trip),
+        cmocka_unit_test(informed_file_round_trip),
         cmocka_unit_test(bad_networks_are_not_written),
         cmocka_unit_test(analysis_files),
         cmocka_unit_test(everything_is_described),

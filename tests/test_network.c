@@ -36,6 +36,13 @@ static fd_network_spec odd_spec(fd_activation a, fd_activation b, fd_activation 
     return (fd_network_spec){.dim = 5, .n_labels = 3, .n_hidden = 3, .widths = {7, 33, 6}, .activations = {a, b, c}};
 }
 
+/* The same told something: further inputs of the first layer. */
+static fd_network_spec told_spec(fd_activation a, fd_activation b, fd_activation c) {
+    fd_network_spec spec = odd_spec(a, b, c);
+    spec.n_features = 6;
+    return spec;
+}
+
 static void shapes(void **state) {
     (void)state;
     fd_network_spec spec;
@@ -51,19 +58,28 @@ static void shapes(void **state) {
     fd_network_layer(&spec, 7, &n_in, &n_out, &weight, &bias);
     assert_int_equal(bias + 23, network->n_weights);
     fd_network_free(network);
+    spec = told_spec(FD_SELU, FD_SELU, FD_TANH);
+    network = make(&spec);
+    fd_network_layer(&spec, 0, &n_in, &n_out, &weight, &bias);
+    assert_true(n_in == 5 + 6 + 3 + 1 && n_out == 7);
+    fd_network_layer(&spec, 1, &n_in, &n_out, &weight, &bias);
+    assert_int_equal(n_in, 7 + 3 + 1);
+    assert_int_equal(network->n_weights, 7 * 16 + 33 * 12 + 6 * 38 + 5 * 11);
+    fd_network_free(network);
     fd_network_free(NULL);
 }
 
 static void impossible_specs(void **state) {
     (void)state;
-    fd_network_spec good = odd_spec(FD_SELU, FD_SELU, FD_TANH), bad[5];
-    for (int i = 0; i < 5; i++) bad[i] = good;
+    fd_network_spec good = odd_spec(FD_SELU, FD_SELU, FD_TANH), bad[6];
+    for (int i = 0; i < 6; i++) bad[i] = good;
     bad[0].dim = 0;
     bad[1].n_hidden = 0;
     bad[2].n_hidden = FD_MAX_HIDDEN + 1;
     bad[3].widths[1] = FD_MAX_WIDTH + 1;
     bad[4].n_labels = -1;
-    for (int i = 0; i < 5; i++) {
+    bad[5].n_features = -1;
+    for (int i = 0; i < 6; i++) {
         fd_network *network = (fd_network *)&good;
         fd_error err = {0};
         assert_int_equal(fd_network_create(&bad[i], &network, &err), FD_ERR_CONFIG);
@@ -101,7 +117,8 @@ static void gradient_of(const fd_network_spec *spec, bool drop, uint64_t item) {
     fd_network *network = make(spec);
     size_t n = network->n_weights;
     double *w = malloc(n * sizeof *w), *g = calloc(n, sizeof *g), *scratch = calloc(n, sizeof *scratch);
-    double *x = random_doubles((size_t)spec->dim, 1, item), *target = random_doubles((size_t)spec->dim, 1, item + 1);
+    double *x = random_doubles((size_t)(spec->dim + spec->n_features), 1, item);
+    double *target = random_doubles((size_t)spec->dim, 1, item + 1);
     double *label = random_doubles((size_t)spec->n_labels, 1, item + 2), worst = 0, h = 1e-5;
     size_t where = 0;
     for (size_t i = 0; i < n; i++) w[i] = 2 * network->weights[i];
@@ -132,6 +149,8 @@ static void gradients(void **state) {
         fd_network_spec spec = odd_spec(acts[i], acts[(i + 1) % 4], acts[(i + 2) % 4]);
         gradient_of(&spec, false, (uint64_t)(100 + 10 * i));
         gradient_of(&spec, true, (uint64_t)(100 + 10 * i));
+        spec = told_spec(acts[i], acts[(i + 1) % 4], acts[(i + 2) % 4]);
+        gradient_of(&spec, false, (uint64_t)(150 + 10 * i));
     }
     fd_network_spec paper; /* Table 2 in small: every layer, the paper's activations */
     fd_network_spec_paper(&paper, 6, 2);
@@ -151,13 +170,14 @@ static void denoise(const fd_network_spec *spec, int rows, int mode) {
     assert_int_equal(fd_network_denoiser(network, schedule, &denoiser, NULL), FD_OK);
     fd_schedule_free(schedule);
     size_t dim = (size_t)spec->dim, nl = (size_t)spec->n_labels, r = (size_t)rows, n = network->n_weights;
-    double *w = malloc(n * sizeof *w), *x = random_doubles(r * dim, 1, 1), *l = random_doubles(r * nl, 1, 2), eps[64];
-    float *xf = malloc(r * dim * sizeof *xf), *lf = malloc(r * nl * sizeof *lf),
+    size_t in = dim + (size_t)spec->n_features;
+    double *w = malloc(n * sizeof *w), *x = random_doubles(r * in, 1, 1), *l = random_doubles(r * nl, 1, 2), eps[64];
+    float *xf = malloc(r * in * sizeof *xf), *lf = malloc(r * nl * sizeof *lf),
           *out = malloc((r * dim + 8) * sizeof *out);
     void *scratch = aligned_alloc(64, denoiser->scratch_bytes);
     memset(scratch, 0xff, denoiser->scratch_bytes); /* NaN everywhere */
     for (size_t i = 0; i < n; i++) w[i] = network->weights[i];
-    for (size_t i = 0; i < r * dim; i++) x[i] = xf[i] = (float)x[i];
+    for (size_t i = 0; i < r * in; i++) x[i] = xf[i] = (float)x[i];
     for (size_t i = 0; i < r * nl; i++) l[i] = lf[i] = (float)l[i];
     fd_network_free(network); /* the denoiser has its own copy */
     for (int i = 0; i < 8; i++) out[r * dim + (size_t)i] = 123;
@@ -166,7 +186,7 @@ static void denoise(const fd_network_spec *spec, int rows, int mode) {
         denoiser->predict(denoiser, rows, xf, t, out, scratch);
         for (size_t i = 0; i < r; i++) {
             const double *label = mode == 0 ? NULL : mode == 1 ? l : l + i * nl;
-            fd_reference_forward(spec, w, x + i * dim, label, t / 1000.0, eps);
+            fd_reference_forward(spec, w, x + i * in, label, t / 1000.0, eps);
             double largest = 0;
             for (size_t j = 0; j < dim; j++) largest = fmax(largest, fabs(eps[j]));
             for (size_t j = 0; j < dim; j++)
@@ -183,11 +203,12 @@ static void denoise(const fd_network_spec *spec, int rows, int mode) {
 static void denoiser_equals_reference(void **state) {
     (void)state;
     static const int rows[] = {1, 2, 15, 16, 17, 31, 33, 63, 64};
-    fd_network_spec paper, odd = odd_spec(FD_SILU, FD_TANH, FD_SELU);
+    fd_network_spec paper, odd = odd_spec(FD_SILU, FD_TANH, FD_SELU), told = told_spec(FD_SILU, FD_TANH, FD_SELU);
     fd_network_spec_paper(&paper, 23, 11);
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
         for (int mode = 0; mode < 3; mode++) {
             denoise(&odd, rows[i], mode);
+            denoise(&told, rows[i], mode);
             if (i % 4 == 0) denoise(&paper, rows[i], mode);
         }
 }

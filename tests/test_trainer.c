@@ -13,6 +13,7 @@
 #include <cmocka.h>
 #include <omp.h>
 
+#include "fake_informant.h"
 #include "flavordiff/rng.h"
 #include "flavordiff/trainer.h"
 #include "kernels/kernels.h"
@@ -60,10 +61,12 @@ typedef struct problem {
     fd_train_spec train;
     size_t n, n_train;
     float *x, *labels;
+    fd_informant informant; /* of a network that is told something */
 } problem;
 
-static problem make_problem(int batch) {
+static problem make_told_problem(int batch, int n_features) {
     problem p = {.spec = {.dim = 5,
+                          .n_features = n_features,
                           .n_labels = 3,
                           .n_hidden = 4,
                           .widths = {33, 64, 7, 18},
@@ -72,6 +75,7 @@ static problem make_problem(int batch) {
                  .n_train = 100};
     p.network = make_network(&p.spec);
     p.schedule = make_schedule();
+    if (n_features) p.informant = make_fake_informant(5, 3, n_features, 32, p.schedule->spec.steps);
     fd_train_spec_paper(&p.train);
     p.train.batch = batch;
     p.train.updates = 400;
@@ -87,7 +91,10 @@ static problem make_problem(int batch) {
     return p;
 }
 
+static problem make_problem(int batch) { return make_told_problem(batch, 0); }
+
 static void free_problem(problem *p) {
+    free(p->informant.c);
     fd_network_free(p->network);
     fd_schedule_free(p->schedule);
     free(p->x);
@@ -97,7 +104,9 @@ static void free_problem(problem *p) {
 static fd_trainer *make_trainer(const problem *p) {
     fd_trainer *trainer;
     fd_error err = {0};
-    if (fd_trainer_create(p->network, p->schedule, &p->train, &(fd_train_data){.n = p->n, .n_train = p->n_train, .x = p->x, .labels = p->labels}, 9, &trainer, &err))
+    fd_train_data data = {.n = p->n, .n_train = p->n_train, .x = p->x, .labels = p->labels,
+                          .informant = p->spec.n_features ? &p->informant : NULL};
+    if (fd_trainer_create(p->network, p->schedule, &p->train, &data, 9, &trainer, &err))
         fail_msg("%s", err.message);
     return trainer;
 }
@@ -105,40 +114,48 @@ static fd_trainer *make_trainer(const problem *p) {
 /* With beta1 = beta2 = 0 and a large epsilon the first Adam step is w -= rate g / (|g| + eps): g follows from the
  * weights before and after. The rate is 2^10 with eps 2^10, so that the step is g to |g| / 1024, undone exactly below,
  * and its rounding is that of a weight below 2: 1.2e-7. */
+static void gradients_of(int batch, int n_features) {
+    problem p = make_told_problem(batch, n_features);
+    int n_in = 5 + n_features;
+    p.train.beta1_min = p.train.beta1_max = p.train.beta2 = 0;
+    p.train.div = 1;
+    p.train.max_rate = p.train.epsilon = 1024;
+    size_t n = p.network->n_weights;
+    double *w = malloc(n * sizeof *w), *g = calloc(n, sizeof *g), x[64], label[3], noise[5], loss = 0;
+    float *after = malloc(n * sizeof *after), *time = malloc((size_t)batch * sizeof *time);
+    float *inputs = malloc((size_t)(batch * n_in) * sizeof *inputs);
+    for (size_t i = 0; i < n; i++) w[i] = p.network->weights[i];
+    for (int i = 0; i < batch; i++) {
+        time[i] = (float)(i + 1) / 100;
+        for (int j = 0; j < n_in; j++)
+            x[j] = inputs[i * n_in + j] = j < 5 ? p.x[i * 5 + j] : (float)((i * 7 + j * 3) % 11) / 6 - 1;
+        for (int j = 0; j < 5; j++) noise[j] = p.x[(i + 70) * 5 + j];
+        for (int j = 0; j < 3; j++) label[j] = p.labels[i * 3 + j];
+        loss += fd_reference_backward(&p.spec, w, x, label, time[i], noise, 1.0 / batch, g) / batch;
+    }
+    fd_trainer *trainer = make_trainer(&p);
+    double got = fd_trainer_step_batch(trainer, inputs, p.labels, time, p.x + (ptrdiff_t)70 * 5);
+    assert_true(fabs(got - loss) < 1e-6 * loss);
+    fd_trainer_weights(trainer, false, after);
+    double worst = 0, largest = 0;
+    for (size_t i = 0; i < n; i++) {
+        double step = w[i] - after[i], found = step / (1 - fabs(step) / 1024);
+        worst = fmax(worst, fabs(found - g[i]));
+        largest = fmax(largest, fabs(g[i]));
+    }
+    if (!(worst < 3e-7)) fail_msg("batch %d, %d features: gradient off by %g, largest %g", batch, n_features, worst, largest);
+    assert_true(largest > 0.05); /* otherwise nothing was compared */
+    fd_trainer_free(trainer);
+    free(w), free(g), free(after), free(time), free(inputs);
+    free_problem(&p);
+}
+
 static void gradients(void **state) {
     (void)state;
     static const int batches[] = {1, 2, 15, 17, 31, 32, 33, 64, 65};
     for (size_t q = 0; q < sizeof batches / sizeof *batches; q++) {
-        int batch = batches[q];
-        problem p = make_problem(batch);
-        p.train.beta1_min = p.train.beta1_max = p.train.beta2 = 0;
-        p.train.div = 1;
-        p.train.max_rate = p.train.epsilon = 1024;
-        size_t n = p.network->n_weights;
-        double *w = malloc(n * sizeof *w), *g = calloc(n, sizeof *g), x[5], label[3], noise[5], loss = 0;
-        float *after = malloc(n * sizeof *after), *time = malloc((size_t)batch * sizeof *time);
-        for (size_t i = 0; i < n; i++) w[i] = p.network->weights[i];
-        for (int i = 0; i < batch; i++) {
-            time[i] = (float)(i + 1) / 100;
-            for (int j = 0; j < 5; j++) x[j] = p.x[i * 5 + j], noise[j] = p.x[(i + 70) * 5 + j];
-            for (int j = 0; j < 3; j++) label[j] = p.labels[i * 3 + j];
-            loss += fd_reference_backward(&p.spec, w, x, label, time[i], noise, 1.0 / batch, g) / batch;
-        }
-        fd_trainer *trainer = make_trainer(&p);
-        double got = fd_trainer_step_batch(trainer, p.x, p.labels, time, p.x + (ptrdiff_t)70 * 5);
-        assert_true(fabs(got - loss) < 1e-6 * loss);
-        fd_trainer_weights(trainer, false, after);
-        double worst = 0, largest = 0;
-        for (size_t i = 0; i < n; i++) {
-            double step = w[i] - after[i], found = step / (1 - fabs(step) / 1024);
-            worst = fmax(worst, fabs(found - g[i]));
-            largest = fmax(largest, fabs(g[i]));
-        }
-        if (!(worst < 3e-7)) fail_msg("batch %d: gradient off by %g, largest %g", batch, worst, largest);
-        assert_true(largest > 0.05); /* otherwise nothing was compared */
-        fd_trainer_free(trainer);
-        free(w), free(g), free(after), free(time);
-        free_problem(&p);
+        gradients_of(batches[q], 0);
+        gradients_of(batches[q], q % 2 ? 29 : 8);
     }
 }
 

@@ -52,7 +52,8 @@ struct fd_informant {
 };
 
 /* The informant of any flavour model. `model` is borrowed; parameters and labels are normalised by the scalers.
- * FD_ERR_CONFIG on an impossible spec. Free with fd_informant_free (NULL ok). */
+ * FD_ERR_CONFIG on an impossible spec, FD_ERR_MISMATCH on scalers of another model. Free with fd_informant_free (NULL
+ * ok). */
 fd_status fd_model_informant(const fd_model *model, const fd_scaler *params, const fd_scaler *labels,
                              const fd_schedule *schedule, const fd_informant_spec *spec, fd_informant **informant,
                              fd_error *err);

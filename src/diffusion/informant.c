@@ -15,6 +15,7 @@
 #include <string.h>
 
 #include "flavordiff/informant.h"
+#include "diffusion/box_mean.h"
 #include "inference/least_norm.h"
 
 enum { W = FD_STEP_LANES, MAX_ROWS = 64 };
@@ -26,7 +27,12 @@ typedef struct model_informant {
     fd_scaler params, labels;
     double lo[FD_MAX_PARAMS], hi[FD_MAX_PARAMS];     /* the prior's box, normalised */
     double inner[FD_MAX_PARAMS], outer[FD_MAX_PARAMS]; /* the same less the margin: where the model is evaluated */
-    double *signal, *s;                              /* [0..T] */
+    double centre[FD_MAX_PARAMS], half[FD_MAX_PARAMS]; /* of the box, and its half width */
+    int steps;                                         /* T */
+    double *signal, *s;                                /* [0..T] */
+    int n_kinds, kind[FD_MAX_PARAMS]; /* components of one half width are of one kind */
+    double kind_half[FD_MAX_PARAMS];
+    fd_box_series *series; /* [kind][0..T] */
 } model_informant;
 
 /* W rows at work. */
@@ -35,31 +41,40 @@ typedef struct lanes {
     double jacobian[FD_MAX_LABELS * FD_MAX_PARAMS * W];
     double wanted[FD_MAX_LABELS][W], residual[FD_MAX_LABELS][W], rho[FD_MAX_LABELS][W], shifted[FD_MAX_LABELS * W];
     double step[FD_MAX_PARAMS * W];
-    double s[W];
+    double s[W], from_d[W], up[FD_BOX_TERMS][W], down[FD_BOX_TERMS][W];
     bool given[W];
     double theta[W * FD_MAX_PARAMS], label[W * FD_MAX_LABELS], raw[W * FD_MAX_LABELS * FD_MAX_PARAMS];
 } lanes;
 
 /* ---- the prior alone -------------------------------------------------------------------------------------------- */
 
-/* Mills ratio (1 - Phi(x)) / phi(x) for x > -9. */
-static double mills(double x) {
-    if (x < 6) return 1.2533141373155002512 * erfc(x * 0.70710678118654752440) * exp(0.5 * x * x);
-    double f = x; /* Laplace's continued fraction, 1e-9 here */
-    for (int k = 12; k >= 1; k--) f = x + k / f;
-    return 1 / f;
+/* Coefficients of all lanes for components of half width h; zeros where the noise is too narrow for the series. */
+static void load_series(const model_informant *m, const int *t, int kind, double h, lanes *l) {
+    for (int w = 0; w < W; w++) {
+        const fd_box_series *series = &m->series[kind * (m->steps + 1) + t[w]];
+        for (int n = 0; n < FD_BOX_TERMS; n++) l->up[n][w] = series->up[n], l->down[n][w] = series->down[n];
+        l->from_d[w] = h / (l->s[w] * l->s[w]);
+    }
 }
 
-/* E[x0 | z] of a uniform law on [lo, hi] seen through Gaussian noise s. */
-static double box_mean(double z, double s, double lo, double hi) {
-    double centre = 0.5 * (lo + hi), sign = z > centre ? -1 : 1;
-    double near = centre - 0.5 * (hi - lo), x = centre - fabs(z - centre); /* mirrored: the nearest wall is the lower one */
-    double a = (near - x) / s, b = a + (hi - lo) / s;
-    if (a < -8) return z;
-    double ratio = exp(0.5 * (a - b) * (a + b)); /* phi(b) / phi(a) */
-    double shift = s * (1 - ratio) / (mills(a) - ratio * mills(b));
-    if (ratio > 0.999) shift = centre - x; /* s is more than ten times the box wide in each unit of z */
-    return z + sign * shift;
+/* mu of component j. */
+static void prior_mean(const model_informant *m, int j, lanes *l) {
+    double h = m->half[j], centre = m->centre[j], d[W], k[W], up[W], down[W];
+    for (int w = 0; w < W; w++) {
+        d[w] = l->z[j][w] - centre;
+        k[w] = d[w] * l->from_d[w];
+        up[w] = l->up[FD_BOX_TERMS - 1][w];
+        down[w] = l->down[FD_BOX_TERMS - 1][w];
+    }
+    for (int n = FD_BOX_TERMS - 2; n >= 0; n--)
+        for (int w = 0; w < W; w++) {
+            up[w] = up[w] * (k[w] * k[w]) + l->up[n][w];
+            down[w] = down[w] * (k[w] * k[w]) + l->down[n][w];
+        }
+    for (int w = 0; w < W; w++) {
+        bool wide = h < l->s[w] && fabs(k[w]) < FD_BOX_REACH;
+        l->mu[j][w] = centre + (wide ? h * k[w] * up[w] / down[w] : fd_box_mean_narrow(d[w], h, l->s[w]));
+    }
 }
 
 /* ---- label steps ------------------------------------------------------------------------------------------------ */
@@ -145,18 +160,20 @@ static void label_steps(const model_informant *m, lanes *l) {
 
 static void load(const model_informant *m, int rows, const float *x, const int *t, const float *labels,
                  const uint8_t *given, lanes *l) {
-    int dim = m->base.dim, nl = m->base.n_labels;
+    int dim = m->base.dim, nl = m->base.n_labels, time[W];
     for (int w = 0; w < W; w++) {
         int i = w < rows ? w : rows - 1;
-        double s = m->s[t[i]], inverse = 1 / m->signal[t[i]];
-        l->s[w] = s;
+        double inverse = 1 / m->signal[t[i]];
+        time[w] = t[i];
+        l->s[w] = m->s[t[i]];
         l->given[w] = given[i] != 0;
-        for (int j = 0; j < dim; j++) {
-            l->z[j][w] = (double)x[i * dim + j] * inverse;
-            l->mu[j][w] = box_mean(l->z[j][w], s, m->lo[j], m->hi[j]);
-        }
+        for (int j = 0; j < dim; j++) l->z[j][w] = (double)x[i * dim + j] * inverse;
         for (int k = 0; k < nl; k++)
             l->wanted[k][w] = m->labels.shift[k] + m->labels.scale[k] * (double)labels[i * nl + k];
+    }
+    for (int j = 0; j < dim; j++) {
+        if (j == 0 || m->kind[j] != m->kind[j - 1]) load_series(m, time, m->kind[j], m->half[j], l);
+        prior_mean(m, j, l);
     }
 }
 
@@ -215,8 +232,11 @@ fd_status fd_informant_spec_check(const fd_informant_spec *s, fd_error *err) {
     if ((unsigned)s->prediction > FD_PREDICT_V) return fd_fail(err, FD_ERR_CONFIG, "informant: unknown prediction");
     if (s->label_steps < 0 || s->label_steps > 2)
         return fd_fail(err, FD_ERR_CONFIG, "informant: %d label steps, must be 0 to 2", s->label_steps);
-    if (!(s->regularisation > 0 && s->clip > 0 && s->fade > 0 && s->trust > 0 && s->trust_floor >= 0))
-        return fd_fail(err, FD_ERR_CONFIG, "informant: regularisation, clip, fade and trust must be positive");
+    double sum = s->regularisation + s->clip + s->fade + s->trust + s->trust_floor;
+    if (!(s->regularisation > 0 && s->clip > 0 && s->fade > 0 && s->trust > 0 && s->trust_floor >= 0) || !isfinite(sum))
+        return fd_fail(err, FD_ERR_CONFIG, "informant: regularisation %g, clip %g, fade %g, trust %g must be finite and "
+                       "positive, and trust_floor %g not negative", s->regularisation, s->clip, s->fade, s->trust,
+                       s->trust_floor);
     if (!(s->margin >= 0 && s->margin < 1))
         return fd_fail(err, FD_ERR_CONFIG, "informant: margin is %g, must be in [0, 1)", s->margin);
     return FD_OK;
@@ -225,6 +245,7 @@ fd_status fd_informant_spec_check(const fd_informant_spec *s, fd_error *err) {
 static void destroy(fd_informant *self) {
     model_informant *m = (model_informant *)self;
     free(m->base.c);
+    free(m->series);
     free(m);
 }
 
@@ -232,13 +253,41 @@ void fd_informant_free(fd_informant *informant) {
     if (informant) informant->destroy(informant);
 }
 
-static void fill_tables(model_informant *m, const fd_schedule *schedule) {
-    for (int t = 1; t <= schedule->spec.steps; t++) {
-        double abar = schedule->alpha_bar[t], spread = sqrt(1 - abar);
-        m->signal[t] = sqrt(abar);
-        m->s[t] = spread / m->signal[t];
-        m->base.c[t] = m->spec.prediction == FD_PREDICT_NOISE ? m->s[t] : m->spec.prediction == FD_PREDICT_X0 ? 1 : spread;
+/* The prior's box in normalised coordinates. */
+static void fill_box(model_informant *m) {
+    for (int j = 0; j < m->base.dim; j++) {
+        const fd_param *p = &m->model->params[j];
+        m->half[j] = 0.5 * (p->hi - p->lo) / m->params.scale[j];
+        m->centre[j] = (0.5 * (p->lo + p->hi) - m->params.shift[j]) / m->params.scale[j];
+        m->lo[j] = m->centre[j] - m->half[j];
+        m->hi[j] = m->centre[j] + m->half[j];
+        m->inner[j] = m->lo[j] + m->spec.margin * m->half[j];
+        m->outer[j] = m->hi[j] - m->spec.margin * m->half[j];
+        while (m->kind[j] < m->n_kinds && m->kind_half[m->kind[j]] != m->half[j]) m->kind[j]++;
+        if (m->kind[j] == m->n_kinds) m->kind_half[m->n_kinds++] = m->half[j];
     }
+}
+
+/* One block holds c, signal and s; the series are another. */
+static bool fill_tables(model_informant *m, const fd_schedule *schedule) {
+    size_t n = (size_t)m->steps + 1;
+    double *table = calloc(3 * n, sizeof *table);
+    m->base.c = table;
+    m->series = calloc((size_t)m->n_kinds * n, sizeof *m->series);
+    if (!table || !m->series) return false;
+    m->signal = table + n;
+    m->s = table + 2 * n;
+    for (int t = 1; t <= m->steps; t++) {
+        m->signal[t] = sqrt(schedule->alpha_bar[t]);
+        m->s[t] = fd_schedule_s(schedule, t);
+        m->base.c[t] = m->spec.prediction == FD_PREDICT_NOISE ? m->s[t]
+                       : m->spec.prediction == FD_PREDICT_X0  ? 1
+                                                              : sqrt(schedule->noise[t]);
+        for (int k = 0; k < m->n_kinds; k++)
+            if (m->kind_half[k] < m->s[t])
+                fd_box_series_at(m->kind_half[k], m->s[t], &m->series[(size_t)k * n + (size_t)t]);
+    }
+    return true;
 }
 
 fd_status fd_model_informant(const fd_model *model, const fd_scaler *params, const fd_scaler *labels,
@@ -247,35 +296,28 @@ fd_status fd_model_informant(const fd_model *model, const fd_scaler *params, con
     *informant = NULL;
     fd_status status = fd_informant_spec_check(spec, err);
     if (status) return status;
-    size_t n = (size_t)schedule->spec.steps + 1;
+    if (params->n != model->n_params || labels->n != model->n_labels)
+        return fd_fail(err, FD_ERR_MISMATCH, "informant: scaling of %d parameters and %d labels, the model has %d and %d",
+                       params->n, labels->n, model->n_params, model->n_labels);
     model_informant *m = calloc(1, sizeof *m);
-    double *table = calloc(3 * n, sizeof *table);
-    if (!m || !table) {
-        free(m), free(table);
-        return fd_fail(err, FD_ERR_MEMORY, "no memory for an informant");
-    }
+    if (!m) return fd_fail(err, FD_ERR_MEMORY, "no memory for an informant");
     *m = (model_informant){.base = {.dim = model->n_params,
                                     .n_labels = model->n_labels,
                                     .n_features = fd_informant_features(spec, model->n_params, model->n_labels),
                                     .max_rows = MAX_ROWS,
                                     .scratch_bytes = (sizeof(lanes) + 63) / 64 * 64,
-                                    .c = table,
                                     .inform = inform,
                                     .destroy = destroy},
                            .model = model,
                            .spec = *spec,
                            .params = *params,
                            .labels = *labels,
-                           .signal = table + n,
-                           .s = table + 2 * n};
-    for (int j = 0; j < model->n_params; j++) {
-        m->lo[j] = (model->params[j].lo - params->shift[j]) / params->scale[j];
-        m->hi[j] = (model->params[j].hi - params->shift[j]) / params->scale[j];
-        double half = 0.5 * spec->margin * (m->hi[j] - m->lo[j]);
-        m->inner[j] = m->lo[j] + half;
-        m->outer[j] = m->hi[j] - half;
+                           .steps = schedule->spec.steps};
+    fill_box(m);
+    if (!fill_tables(m, schedule)) {
+        destroy(&m->base);
+        return fd_fail(err, FD_ERR_MEMORY, "no memory for an informant");
     }
-    fill_tables(m, schedule);
     *informant = &m->base;
     return FD_OK;
 }

@@ -88,7 +88,7 @@ fd_status fd_informed_denoiser(const fd_denoiser *network, const fd_informant *i
                     .c = table + 2 * n};
     for (size_t t = 1; t < n; t++) {
         d->signal[t] = (float)sqrt(schedule->alpha_bar[t]);
-        d->inverse_spread[t] = (float)(1 / sqrt(1 - schedule->alpha_bar[t]));
+        d->inverse_spread[t] = (float)(1 / sqrt(schedule->noise[t]));
         d->c[t] = (float)informant->c[t];
     }
     size_t rows = (size_t)max_rows, parts[] = {rows, rows * sizeof(int), rows * (size_t)network->n_labels * sizeof(float),

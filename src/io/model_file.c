@@ -318,7 +318,7 @@ static void read_informant(fd_h5 *h, fd_model_file *file) {
     hid_t group = fd_h5_group(h, "informant");
     fd_h5_get_text(h, group, place, "prediction", prediction, sizeof prediction);
     s->guess = fd_h5_get_u64(h, group, place, "guess") != 0;
-    s->label_steps = (int)fd_h5_get_u64(h, group, place, "label_steps");
+    uint64_t label_steps = fd_h5_get_u64(h, group, place, "label_steps");
     s->regularisation = fd_h5_get_real(h, group, place, "regularisation");
     s->clip = fd_h5_get_real(h, group, place, "clip");
     s->margin = fd_h5_get_real(h, group, place, "margin");
@@ -331,7 +331,11 @@ static void read_informant(fd_h5 *h, fd_model_file *file) {
     while (kind < 3 && strcmp(prediction, predictions[kind]) != 0) kind++;
     fd_error inner = {0};
     s->prediction = (fd_prediction)kind;
-    if (kind == 3)
+    s->label_steps = label_steps > 2 ? 0 : (int)label_steps;
+    if (label_steps > 2)
+        fd_h5_fail(h, FD_ERR_FORMAT, "the attribute 'label_steps' of /informant is %llu, must be 0 to 2",
+                   (unsigned long long)label_steps);
+    else if (kind == 3)
         fd_h5_fail(h, FD_ERR_FORMAT, "the attribute 'prediction' of /informant is '%s', which this program does not know; "
                    "upgrade flavordiff", prediction);
     else if (fd_informant_spec_check(s, &inner))

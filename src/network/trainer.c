@@ -221,7 +221,7 @@ static void fill(fd_trainer *tr, const fd_network *network, const fd_schedule *s
     if (tr->ema) memcpy(tr->ema, tr->w, tr->n_weights * sizeof(float));
     for (int t = 0; t <= tr->steps; t++) {
         tr->signal[t] = sqrt(schedule->alpha_bar[t]);
-        tr->spread[t] = sqrt(1 - schedule->alpha_bar[t]);
+        tr->spread[t] = sqrt(schedule->noise[t]);
     }
     fill_times(tr);
     tr->epoch = UINT64_MAX; /* no permutation yet */
