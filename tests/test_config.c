@@ -130,8 +130,8 @@ static void dump_reads_back(void **state) {
 
 static void recipes_load(void **state) {
     (void)state;
-    static const char *const recipes[] = {"paper", "quick"};
-    for (int i = 0; i < 2; i++) {
+    static const char *const recipes[] = {"paper", "quick", "results", "informed", "inverted"};
+    for (int i = 0; i < (int)(sizeof recipes / sizeof *recipes); i++) {
         char file[512];
         fd_config c;
         fd_error err = {0};
@@ -172,7 +172,7 @@ static void numbers_as_people_write_them(void **state) {
 static void unknown_and_misplaced_keys(void **state) {
     (void)state;
     refuse("name: x\n\ntrain:\n  batch: 4\n  bacth: 5\n", NULL, "%:5: train.bacth: unknown key; known here: batch, updates");
-    refuse("nme: x\n", NULL, "%:1: nme: unknown key; known here: name, seed, target, model");
+    refuse("nme: x\n", NULL, "%:1: nme: unknown key; known here: name, seed, target, paper, model");
     refuse("select:\n  sampler:\n    stesp: 3\n", NULL, "%:3: select.sampler.stesp: unknown key; known here: kind, steps");
     refuse("train:\n  batch: [1, 2]\n", NULL, "%:2: train.batch: expected here: a single value");
     refuse("train: 3\n", NULL, "%:1: train: expected here:");

@@ -18,6 +18,7 @@
 #include "solved_points.h"
 #include "stages/analyse.h"
 #include "stages/common.h"
+#include "stages/ledger.h"
 #include "stages/plot.h"
 #include "stages/report.h"
 
@@ -54,10 +55,11 @@ static fd_run a_run(void) {
 
 static void ledger_round_trip(void **state) {
     (void)state;
-    fd_ledger_entry out[3] = {
+    fd_ledger_entry out[4] = {
         {"prior draws",
          "100 draws <&> \"quoted\" γ",
-         {.n = 1000000, .finite = 1000000, .in_prior = 1000000, .masses = 4321, .angles = 17, .seconds = 1.25}},
+         {.n = 1000000, .finite = 1000000, .in_prior = 1000000, .masses = 4321, .angles = 17, .seconds = 1.25},
+         false},
         {"tuned network",
          "",
          {.n = 30000000,
@@ -69,7 +71,8 @@ static void ledger_round_trip(void **state) {
           .labels = 104,
           .labels_in_prior = 60,
           .five_in_prior = 100,
-          .seconds = 3600}},
+          .seconds = 3600},
+         false},
         {"tuned network, projected",
          "",
          {.n = 1000000,
@@ -78,14 +81,18 @@ static void ledger_round_trip(void **state) {
           .labels_in_prior = 999000,
           .in_prior = 999500,
           .projected = 999990,
-          .unreached = 12}}};
-    fd_ledger_entry in[3];
+          .unreached = 12},
+         false},
+        {"reference", "drawn", fd_exact_tally(5000), true}};
+    fd_ledger_entry in[4];
     fd_error err;
     int n = 0;
-    ok(fd_ledger_write(in_folder("ledger.json"), 3, out, &err), &err);
-    ok(fd_ledger_read(in_folder("ledger.json"), 3, &n, in, &err), &err);
-    assert_int_equal(n, 3);
-    for (int i = 0; i < 3; i++) {
+    out[3].tally.seconds = 0.5;
+    ok(fd_ledger_write(in_folder("ledger.json"), 4, out, &err), &err);
+    ok(fd_ledger_read(in_folder("ledger.json"), 4, &n, in, &err), &err);
+    assert_int_equal(n, 4);
+    for (int i = 0; i < 4; i++) {
+        assert_int_equal(in[i].exact, out[i].exact);
         assert_string_equal(in[i].set, out[i].set);
         assert_string_equal(in[i].note, out[i].note);
         assert_memory_equal(&in[i].tally, &out[i].tally, sizeof out[i].tally);
@@ -100,9 +107,16 @@ static void ledger_round_trip(void **state) {
     assert_true(json_number_value(json_array_get(json_object_get(none, "wilson95"), 1)) == hi);
     assert_int_equal(json_integer_value(json_object_get(json_array_get(sets, 1), "non_finite")), 1);
     assert_int_equal(json_integer_value(json_object_get(json_array_get(sets, 1), "out_of_prior")), 9999999);
+    /* An exact set has a number, and nothing that could be taken for a yield. */
+    assert_int_equal(json_integer_value(json_object_get(json_array_get(sets, 3), "solutions")), 5000);
+    assert_null(json_object_get(json_array_get(sets, 3), "windows"));
+    assert_null(json_object_get(json_array_get(sets, 3), "n"));
     json_decref(root);
 
-    char *text = fd_ledger_text(3, out);
+    char *text = fd_ledger_text(4, out);
+    const char *exact = strstr(text, "reference");
+    assert_non_null(exact);
+    assert_string_equal(exact, "reference: 5,000 exact solutions\n");
     assert_non_null(strstr(text, "30,000,000"));
     assert_non_null(strstr(text, "0.9989, 0.99906")); /* not 1, 1 */
     assert_non_null(strstr(text, "tuned network, projected: 12 of 1,000,000 samples did not reach their label\n"));
@@ -127,6 +141,8 @@ static void bad_ledgers(void **state) {
         "{\"format\": \"flavordiff-ledger\", \"format_version\": 1, \"sets\": [{\"set\": \"a\", \"note\": \"\", \"n\": "
         "5, \"finite\": 9, "
         "\"in_prior\": 1, \"seconds\": 1, \"windows\": {}}]}",
+        "{\"format\": \"flavordiff-ledger\", \"format_version\": 1, \"sets\": [{\"set\": \"a\", \"note\": \"\", "
+        "\"exact\": true, \"solutions\": -5, \"seconds\": 1}]}",
     };
     fd_ledger_entry entries[2];
     fd_error err;
@@ -138,7 +154,7 @@ static void bad_ledgers(void **state) {
         assert_int_equal(n, 0);
     }
     assert_int_equal(fd_ledger_read(in_folder("absent.json"), 2, &n, entries, &err), FD_ERR_FILE);
-    fd_ledger_entry impossible = {"x", "", {.n = 1, .finite = 2}};
+    fd_ledger_entry impossible = {"x", "", {.n = 1, .finite = 2}, false};
     assert_int_equal(fd_ledger_write(in_folder("bad.json"), 1, &impossible, &err), FD_ERR_VALUE);
 }
 
@@ -290,7 +306,7 @@ static void check_report(const char *const *expected) {
 }
 
 static void write_run_files(void) {
-    fd_ledger_entry entries[] = {{"prior draws", "plain", {.n = 1000, .finite = 1000, .in_prior = 1000}},
+    fd_ledger_entry entries[] = {{"prior draws", "plain", {.n = 1000, .finite = 1000, .in_prior = 1000}, false},
                                  {"tuned <network>",
                                   "x",
                                   {.n = 2040,
@@ -302,7 +318,8 @@ static void write_run_files(void) {
                                    .labels = 40,
                                    .labels_in_prior = 30,
                                    .five_in_prior = 31,
-                                   .seconds = 1}}};
+                                   .seconds = 1},
+                                  false}};
     char *text = NULL;
     fd_error err;
     ok(fd_ledger_write(in_folder("ledger.json"), 2, entries, &err), &err);

@@ -64,6 +64,7 @@ typedef struct fd_informed_spec {
     fd_train_spec train;
     bool use_ema;
     fd_sample_spec sample;
+    uint64_t reference;      /* exact solutions the pipeline draws beside it; 0: none */
 } fd_informed_spec;
 
 typedef enum fd_reference_method {
@@ -81,6 +82,7 @@ typedef struct fd_config {
     char name[64];
     uint64_t seed;
     char target[256];
+    bool paper;              /* the pipeline trains, tunes and samples the paper's network */
     fd_model_options model;
     fd_simulate_spec simulate;
     struct { int n_hidden; int widths[FD_MAX_HIDDEN]; fd_activation activations[FD_MAX_HIDDEN];

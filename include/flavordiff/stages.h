@@ -38,15 +38,17 @@ typedef struct fd_ledger_entry {
     char set[64];       /* "prior", "pre-network", "tuned network" */
     char note[512];
     fd_tally tally;
+    bool exact;         /* drawn as solutions: their number means something, their fraction does not */
 } fd_ledger_entry;
 /* Lines of a sample set in a ledger: one, or where it was projected two, "SET, network alone" and "SET, projected", the one
  * that counts last. Returns how many. */
 int fd_ledger_entries(const char *set, const fd_sample_info *info, fd_ledger_entry entries[2]);
 /* Wilson score interval (95 %) of k successes in n. */
 void fd_wilson(uint64_t k, uint64_t n, double *lo, double *hi);
-/* Ledger as a table of text; caller frees. */
+/* Ledger as a table of text, exact sets as a line of their own below it; caller frees. */
 char *fd_ledger_text(int n, const fd_ledger_entry *entries);
-/* ledger.json of the run folder: per set n, counts per window, in-box, non-finite, seconds. */
+/* ledger.json of the run folder: per set n, counts per window, in-box, non-finite, seconds; of an exact one only how many
+ * solutions there are. */
 fd_status fd_ledger_write(const char *path, int n, const fd_ledger_entry *entries, fd_error *err);
 fd_status fd_ledger_read(const char *path, int max, int *n, fd_ledger_entry *entries, fd_error *err);
 
@@ -60,7 +62,9 @@ fd_status fd_stage_plot(const fd_run *run, const char *analysis_folder, const ch
 /* report: self-contained report.html of a run folder. */
 fd_status fd_stage_report(const fd_run *run, const char *run_folder, fd_error *err);
 /* run: the whole chain into `folder`, skipping stages whose outputs are there and were made by this version with the
- * same settings from the same inputs (by content). */
+ * same settings from the same inputs (by content). First the paper's network (config.paper), then the informed one
+ * (config.informed.enabled), whose samples are then those analysed and drawn; the paper's go into `folder`/paper. Says in the
+ * end how many solutions each network gave. FD_ERR_CONFIG when neither is asked for. */
 fd_status fd_pipeline(const fd_run *run, const char *folder, fd_error *err);
 
 #endif

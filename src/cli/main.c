@@ -11,8 +11,8 @@
 
 const cli_verb cli_verbs[] = {
     {"run", "[CONFIG.yaml]", "the whole chain, from prior draws to the report",
-     "Runs simulate, train, (select, tune) for every round, sample, analyse, plot and report into one folder and "
-     "skips what is there and was made with the same settings and inputs. Interrupted, it goes on at the first "
+     "Runs simulate, train, (select, tune) for every round, sample, where informed.enabled says so train-informed, sample "
+     "and (informed.reference) reference, then analyse, plot and report into one folder and skips what is there and was made with the same settings and inputs. Interrupted, it goes on at the first "
      "unfinished stage when given again. Without a configuration: the paper's own counts.",
      "flavordiff run recipes/quick.yaml -o runs/quick", CLI_STAGE | CLI_NO_PROJECT, 0, 1, verb_run, NULL},
     {"simulate", "", "training pairs (G, L) from the prior",

@@ -57,6 +57,7 @@ void fd_config_default(fd_config *config) {
     strcpy(config->name, "paper");
     config->seed = 1;
     strcpy(config->target, "paper-table1-no");
+    config->paper = true;
     fd_model_options_default(&config->model);
     config->simulate = (fd_simulate_spec){.pairs = 100000, .train_fraction = 0.9};
 

@@ -190,6 +190,7 @@ static const fd_key informed_sample[] = {
 };
 static const fd_key informed_keys[] = {
     BOOL("enabled", informed.enabled),
+    U64("reference", informed.reference, 0, counts),
     BLOCK("network", informed_network),
     BLOCK("told", informed_told),
     BLOCK("diffusion", informed_diffusion),
@@ -211,6 +212,7 @@ const fd_key fd_config_keys[] = {
     TEXT("name", name),
     U64("seed", seed, 0, 18446744073709551615.0),
     TEXT("target", target),
+    BOOL("paper", paper),
     BLOCK("model", model_keys),
     BLOCK("simulate", simulate_keys),
     BLOCK("network", network_keys),

@@ -34,12 +34,22 @@ const char *fd_base_name(const char *path) {
     return slash ? slash + 1 : path;
 }
 
+static bool folder_config(const char *folder, fd_config *config) {
+    char *path = fd_path(folder, "config.yaml");
+    bool known = path && !fd_config_load(path, 0, NULL, config, NULL);
+    free(path);
+    return known;
+}
+
 int fd_folder_rounds(const char *folder) {
     fd_config config;
-    char *path = fd_path(folder, "config.yaml");
-    bool known = path && !fd_config_load(path, 0, NULL, &config, NULL);
-    free(path);
-    return known ? config.tune_rounds : FD_MAX_ROUNDS;
+    if (!folder_config(folder, &config)) return FD_MAX_ROUNDS;
+    return config.paper ? config.tune_rounds : -1;
+}
+
+bool fd_folder_informed(const char *folder) {
+    fd_config config;
+    return !folder_config(folder, &config) || config.informed.enabled;
 }
 
 fd_status fd_named_target(const fd_run *run, const char *name, fd_target *target, char found[256], fd_error *err) {

@@ -19,9 +19,11 @@ extern const char *const fd_paper_columns[FD_PAPER_COLUMNS];
 char *fd_path(const char *folder, const char *name);
 /* The last part of a path. */
 const char *fd_base_name(const char *path);
-/* Rounds of tuning by the folder's config.yaml; FD_MAX_ROUNDS when it cannot tell. Files of later rounds are left over
- * from another configuration. */
+/* Rounds of tuning by the folder's config.yaml, -1 without the paper's network, FD_MAX_ROUNDS when it cannot tell. Files of
+ * later rounds are left over from another configuration. */
 int fd_folder_rounds(const char *folder);
+/* Whether the folder's config.yaml has the informed network; true when it cannot tell. */
+bool fd_folder_informed(const char *folder);
 
 /* The target set called `name`: the run's own when that is its name, else looked up; *found (fd_config's size, may be
  * NULL) receives what was loaded. */

@@ -29,6 +29,12 @@ uint64_t fd_window_count(const fd_tally *tally, int window) {
     return count;
 }
 
+fd_tally fd_exact_tally(uint64_t n) {
+    fd_tally tally = {.n = n, .finite = n, .in_prior = n};
+    for (int w = 0; w < FD_WINDOW_COUNT; w++) memcpy((char *)&tally + fd_windows[w].offset, &n, sizeof n);
+    return tally;
+}
+
 void fd_wilson(uint64_t k, uint64_t n, double *lo, double *hi) { fd_wilson_interval(k, n, FD_Z95, lo, hi); }
 
 int fd_ledger_entries(const char *set, const fd_sample_info *info, fd_ledger_entry entries[2]) {
@@ -83,6 +89,11 @@ static void projection_row(fd_text *text, const fd_ledger_entry *entry) {
                      fd_text_count(t->unreached, left), fd_text_count(t->n, n));
 }
 
+static void exact_row(fd_text *text, const fd_ledger_entry *entry) {
+    char n[32];
+    fd_text_addf(text, "%s: %s exact solutions\n", entry->set, fd_text_count(entry->tally.n, n));
+}
+
 /* A set's name has a line of its own before its first piece. */
 static void quality_row(fd_text *text, const fd_ledger_entry *entry, const fd_ledger_entry *previous) {
     const fd_tally *t = &entry->tally;
@@ -104,11 +115,17 @@ char *fd_ledger_text(int n, const fd_ledger_entry *entries) {
     fd_text_addf(&text, "%-16s %13s", "set", "samples");
     for (int w = 0; w < 4; w++) fd_text_addf(&text, " %19s", fd_windows[w].title);
     fd_text_add(&text, "\n");
-    for (int i = 0; i < n; i++) window_rows(&text, &entries[i]);
+    for (int i = 0; i < n; i++)
+        if (!entries[i].exact) window_rows(&text, &entries[i]);
     fd_text_addf(&text, "\n%-16s %14s %14s %18s %18s %11s %13s\n", "set", "outside prior", "not finite",
                  fd_windows[4].title, fd_windows[5].title, "seconds", "samples/s");
-    for (int i = 0; i < n; i++) quality_row(&text, &entries[i], i ? &entries[i - 1] : NULL);
-    for (int i = 0; i < n; i++) projection_row(&text, &entries[i]);
+    for (int i = 0; i < n; i++)
+        if (!entries[i].exact) quality_row(&text, &entries[i], i ? &entries[i - 1] : NULL);
+    for (int i = 0; i < n; i++)
+        if (entries[i].exact)
+            exact_row(&text, &entries[i]);
+        else
+            projection_row(&text, &entries[i]);
     if (text.failed) fd_text_free(&text);
     return text.data;
 }
@@ -128,6 +145,9 @@ static json_t *window_json(uint64_t k, uint64_t n) {
 /* NULL when memory is out or a name is not UTF-8. */
 static json_t *entry_json(const fd_ledger_entry *entry) {
     const fd_tally *t = &entry->tally;
+    if (entry->exact)
+        return json_pack("{s:s, s:s, s:b, s:I, s:f}", "set", entry->set, "note", entry->note, "exact", true, "solutions",
+                         (json_int_t)t->n, "seconds", t->seconds);
     json_t *windows = json_object();
     for (int w = 0; w < FD_WINDOW_COUNT; w++)
         if (json_object_set_new(windows, fd_windows[w].key, window_json(fd_window_count(t, w), t->n))) {
@@ -197,20 +217,30 @@ static bool get_string(const json_t *object, const char *key, size_t room, char 
     return true;
 }
 
+static bool read_exact(const json_t *json, double seconds, fd_tally *t) {
+    uint64_t n;
+    if (!get_count(json, "solutions", &n)) return false;
+    *t = fd_exact_tally(n);
+    t->seconds = seconds;
+    return tally_possible(t);
+}
+
 static bool read_entry(const json_t *json, fd_ledger_entry *entry) {
     *entry = (fd_ledger_entry){0};
     fd_tally *t = &entry->tally;
     const json_t *seconds = json_object_get(json, "seconds"), *windows = json_object_get(json, "windows");
     if (!get_string(json, "set", sizeof entry->set, entry->set) ||
-        !get_string(json, "note", sizeof entry->note, entry->note) || !get_count(json, "n", &t->n) ||
-        !get_count(json, "finite", &t->finite) || !get_count(json, "in_prior", &t->in_prior) ||
-        !json_is_number(seconds))
+        !get_string(json, "note", sizeof entry->note, entry->note) || !json_is_number(seconds))
+        return false;
+    t->seconds = json_number_value(seconds);
+    if ((entry->exact = json_is_true(json_object_get(json, "exact")))) return read_exact(json, t->seconds, t);
+    if (!get_count(json, "n", &t->n) || !get_count(json, "finite", &t->finite) ||
+        !get_count(json, "in_prior", &t->in_prior))
         return false;
     /* Ledgers from before there was a projection have no counts of it. */
     if (json_object_get(json, "projected") && (!get_count(json, "projected", &t->projected) ||
                                                !get_count(json, "unreached", &t->unreached)))
         return false;
-    t->seconds = json_number_value(seconds);
     for (int w = 0; w < FD_WINDOW_COUNT; w++) {
         uint64_t count;
         if (!get_count(json_object_get(windows, fd_windows[w].key), "count", &count)) return false;

@@ -21,4 +21,7 @@ extern const fd_window fd_windows[FD_WINDOW_COUNT];
 
 uint64_t fd_window_count(const fd_tally *tally, int window);
 
+/* Tally of n exact solutions: they are inside everything there is to be inside of. */
+fd_tally fd_exact_tally(uint64_t n);
+
 #endif

@@ -1,5 +1,6 @@
-/* run: the method of the paper from prior draws to the report, as one list of stages. A stage is skipped when its
- * output is there and was made with the same settings from the same inputs (RUN/stages.json keeps a signature each). */
+/* run: the method of the paper from prior draws to the report, then the simulator-informed network, as one list of stages.
+ * A stage is skipped when its output is there and was made with the same settings from the same inputs (RUN/stages.json
+ * keeps a signature each). */
 #define _GNU_SOURCE
 #include <jansson.h>
 #include <stdio.h>
@@ -8,17 +9,23 @@
 #include <unistd.h>
 
 #include "stages/common.h"
+#include "stages/ledger.h"
+#include "stages/plot.h"
 
-enum { PATH_SIZE = 1024, MAX_PARTS = 4 };
+enum { PATH_SIZE = 1024, MAX_PARTS = 4, MOST_SETS = 2 * (FD_MAX_ROUNDS + 4) + 1 };
 
 typedef enum section { S_SIMULATE = 1, S_NETWORK = 2, S_TRAIN = 4, S_TUNE = 8, S_SELECT = 16, S_BEFORE = 32,
-                       S_SAMPLE = 64, S_TARGET = 128 } section;
+                       S_SAMPLE = 64, S_TARGET = 128, S_INFORMED = 256, S_INFORMED_SAMPLE = 512,
+                       S_REFERENCE = 1024 } section;
 
 typedef struct chain {
     const fd_run *run;
     const char *folder;
     json_t *signatures; /* output name -> signature of settings and inputs */
     int made, kept;
+    int n_sets; /* of the ledger */
+    fd_ledger_entry sets[MOST_SETS];
+    bool last[MOST_SETS]; /* what a network gave in the end, told last */
 } chain;
 
 typedef fd_status (*stage_function)(const chain *c, const char *const *inputs, const char *output, fd_error *err);
@@ -29,6 +36,7 @@ static void in_folder(const chain *c, const char *name, char *path) { snprintf(p
 static fd_status settings_text(const fd_config *config, unsigned sections, char **text, fd_error *err) {
     fd_config relevant;
     fd_config_default(&relevant);
+    const fd_informed_spec defaults = relevant.informed;
     relevant.seed = config->seed;
     relevant.model = config->model;
     if (sections & S_SIMULATE) relevant.simulate = config->simulate;
@@ -38,6 +46,15 @@ static fd_status settings_text(const fd_config *config, unsigned sections, char 
     if (sections & S_SELECT) relevant.select = config->select;
     if (sections & S_BEFORE) relevant.before = config->before;
     if (sections & S_SAMPLE) relevant.sample = config->sample;
+    if (sections & S_INFORMED) { /* all but what comes after training */
+        relevant.informed = config->informed;
+        relevant.informed.enabled = defaults.enabled;
+        relevant.informed.sample = defaults.sample;
+        relevant.informed.reference = defaults.reference;
+    }
+    if (sections & S_INFORMED_SAMPLE) relevant.informed.sample = config->informed.sample;
+    if (sections & S_REFERENCE)
+        relevant.reference = config->reference, relevant.reference.n = config->informed.reference;
     return fd_config_dump(&relevant, text, err);
 }
 
@@ -140,9 +157,24 @@ static fd_status make_samples(const chain *c, const char *const *in, const char 
     return fd_stage_sample(c->run, &c->run->config->sample, in[0], out, err);
 }
 
+static fd_status make_informed(const chain *c, const char *const *in, const char *out, fd_error *err) {
+    (void)in;
+    return fd_stage_train_informed(c->run, out, err);
+}
+static fd_status make_informed_samples(const chain *c, const char *const *in, const char *out, fd_error *err) {
+    return fd_stage_sample(c->run, &c->run->config->informed.sample, in[0], out, err);
+}
+static fd_status make_reference(const chain *c, const char *const *in, const char *out, fd_error *err) {
+    fd_config config = *c->run->config;
+    fd_run run = *c->run;
+    (void)in;
+    config.reference.n = config.informed.reference;
+    run.config = &config;
+    return fd_stage_reference(&run, out, err);
+}
+
 /* Appends the tally of a sample set to the ledger. */
-static fd_status enter(const chain *c, const char *file, const char *set, int *n, fd_ledger_entry *entries,
-                       fd_error *err) {
+static fd_status enter(chain *c, const char *file, const char *set, fd_error *err) {
     char path[PATH_SIZE];
     fd_sample_info info;
     fd_sample_reader *reader = NULL;
@@ -150,34 +182,61 @@ static fd_status enter(const chain *c, const char *file, const char *set, int *n
     fd_status status = fd_samples_open(path, &reader, &info, err);
     if (status) return status;
     fd_samples_close(reader);
-    *n += fd_ledger_entries(set, &info, entries + *n);
+    if (strcmp(info.role, "reference") == 0) {
+        fd_ledger_entry *entry = &c->sets[c->n_sets++];
+        *entry = (fd_ledger_entry){.tally = fd_exact_tally(info.n), .exact = true};
+        entry->tally.seconds = info.tally.seconds;
+        snprintf(entry->set, sizeof entry->set, "%s", set);
+        snprintf(entry->note, sizeof entry->note, "%s", info.note);
+    } else {
+        c->n_sets += fd_ledger_entries(set, &info, c->sets + c->n_sets);
+    }
     return FD_OK;
 }
 
-static fd_status write_ledger(const chain *c, fd_error *err) {
-    fd_ledger_entry entries[2 * (FD_MAX_ROUNDS + 3)];
-    char path[PATH_SIZE], file[32], set[64];
-    int n = 0;
-    fd_status status = enter(c, "pairs.h5", "prior draws", &n, entries, err);
-    if (!status && c->run->config->before.n) status = enter(c, "before.h5", "pre-network", &n, entries, err);
-    for (int round = 1; !status && round <= c->run->config->tune_rounds; round++) {
+/* The same for what a network gives in the end. */
+static fd_status enter_last(chain *c, const char *file, const char *set, fd_error *err) {
+    int first = c->n_sets;
+    fd_status status = enter(c, file, set, err);
+    for (int i = first; i < c->n_sets; i++) c->last[i] = true;
+    return status;
+}
+
+static fd_status enter_paper(chain *c, fd_error *err) {
+    const fd_config *config = c->run->config;
+    char file[32], set[64];
+    fd_status status = enter(c, "pairs.h5", "prior draws", err);
+    if (!status && config->before.n) status = enter(c, "before.h5", "pre-network", err);
+    for (int round = 1; !status && round <= config->tune_rounds; round++) {
         snprintf(file, sizeof file, "selected-%d.h5", round);
         snprintf(set, sizeof set, "selection %d", round);
-        status = enter(c, file, set, &n, entries, err);
+        status = enter(c, file, set, err);
     }
-    if (!status)
-        status = enter(c, "samples.h5", c->run->config->tune_rounds ? "tuned network" : "network", &n, entries, err);
+    return status ? status : enter_last(c, "samples.h5", config->tune_rounds ? "tuned network" : "network", err);
+}
+
+static fd_status enter_informed(chain *c, fd_error *err) {
+    fd_status status = enter_last(c, "informed-samples.h5", "informed network", err);
+    if (!status && c->run->config->informed.reference) status = enter(c, "reference.h5", "reference", err);
+    return status;
+}
+
+static fd_status write_ledger(chain *c, fd_error *err) {
+    char path[PATH_SIZE];
+    fd_status status = FD_OK;
+    if (c->run->config->paper) status = enter_paper(c, err);
+    if (!status && c->run->config->informed.enabled) status = enter_informed(c, err);
     in_folder(c, "ledger.json", path);
-    if (!status) status = fd_ledger_write(path, n, entries, err);
+    if (!status) status = fd_ledger_write(path, c->n_sets, c->sets, err);
     if (status) return status;
-    char *text = fd_ledger_text(n, entries);
+    char *text = fd_ledger_text(c->n_sets, c->sets);
     if (text && c->run->message) c->run->message(c->run->user, text);
     free(text);
     return FD_OK;
 }
 
 /* simulate -> train -> (select -> tune) per round -> sample. */
-static fd_status generate(chain *c, fd_error *err) {
+static fd_status generate_paper(chain *c, fd_error *err) {
     char network[32] = "pre-network.h5", selected[32], tuned[32];
     fd_status status = link_stage(c, "pairs.h5", S_SIMULATE | S_TARGET, NULL, NULL, make_pairs, err);
     if (!status) status = link_stage(c, network, S_NETWORK | S_TRAIN, "pairs.h5", NULL, make_network, err);
@@ -194,6 +253,28 @@ static fd_status generate(chain *c, fd_error *err) {
     return status;
 }
 
+/* train-informed -> sample, and exact solutions to compare with. */
+static fd_status generate_informed(chain *c, fd_error *err) {
+    fd_status status = link_stage(c, "informed.h5", S_INFORMED | S_TARGET, NULL, NULL, make_informed, err);
+    if (!status)
+        status = link_stage(c, "informed-samples.h5", S_INFORMED_SAMPLE | S_TARGET, "informed.h5", NULL,
+                            make_informed_samples, err);
+    if (!status && c->run->config->informed.reference)
+        status = link_stage(c, "reference.h5", S_REFERENCE | S_TARGET, NULL, NULL, make_reference, err);
+    return status;
+}
+
+static fd_status generate(chain *c, fd_error *err) {
+    const fd_config *config = c->run->config;
+    fd_status status = FD_OK;
+    if (!config->paper && !config->informed.enabled)
+        return fd_fail(err, FD_ERR_CONFIG,
+                       "paper: false and informed.enabled: false leave nothing to run; set one of them to true");
+    if (config->paper) status = generate_paper(c, err);
+    if (!status && config->informed.enabled) status = generate_informed(c, err);
+    return status;
+}
+
 /* Written once the stages agree with it, so that a refused run does not change what the folder says of itself. */
 static fd_status write_config(const chain *c, fd_error *err) {
     char path[PATH_SIZE], *text = NULL;
@@ -204,20 +285,55 @@ static fd_status write_config(const chain *c, fd_error *err) {
     return status;
 }
 
-static fd_status results(const chain *c, fd_error *err) {
-    char samples[PATH_SIZE], analysis[PATH_SIZE];
+/* analyse and plot of a sample file into `folder`, with loss curves where those are the networks' own folder. */
+static fd_status predictions(const chain *c, const char *samples, const char *folder, fd_error *err) {
+    char from[PATH_SIZE], analysis[PATH_SIZE];
     fd_run replacing = *c->run; /* results are rebuilt in seconds from files that stay */
     replacing.force = true;
-    in_folder(c, "samples.h5", samples);
-    in_folder(c, "analysis", analysis);
+    in_folder(c, samples, from);
+    snprintf(analysis, sizeof analysis, "%s/analysis", folder);
+    fd_status status = fd_make_folder(folder, err);
+    if (!status) status = fd_stage_analyse(&replacing, from, analysis, err);
+    if (!status) status = fd_draw_figures(&replacing, analysis, strcmp(folder, c->folder) ? NULL : folder, folder, err);
+    return status;
+}
+
+/* The informed network's samples where there are some; the paper's then have a folder of their own. */
+static fd_status results(chain *c, fd_error *err) {
+    const fd_config *config = c->run->config;
+    char paper[PATH_SIZE];
+    fd_run replacing = *c->run;
+    fd_error why = {0};
+    replacing.force = true;
     fd_status status = write_ledger(c, err);
     if (status) return status;
-    status = fd_stage_analyse(&replacing, samples, analysis, err);
+    status = predictions(c, config->informed.enabled ? "informed-samples.h5" : "samples.h5", c->folder, err);
     bool nothing = status == FD_ERR_EMPTY; /* no point to draw is a result too: the ledger and the report say it */
-    if (!status) status = fd_stage_plot(&replacing, analysis, c->folder, err);
     if (status && !nothing) return status;
+    if (config->paper && config->informed.enabled) {
+        in_folder(c, "paper", paper);
+        status = predictions(c, "samples.h5", paper, &why);
+        if (status == FD_ERR_EMPTY)
+            fd_say(c->run, "run: %s", why.message);
+        else if (status)
+            return fd_fail(err, status, "%s", why.message);
+    }
     fd_status told = fd_stage_report(&replacing, c->folder, nothing ? NULL : err);
-    return nothing ? status : told;
+    return nothing ? FD_ERR_EMPTY : told;
+}
+
+/* What a stranger wants to know: how many solutions, of how many, by which network, and where to look. */
+static void tell(const chain *c, double seconds) {
+    char labels[32], inside[32], n[32];
+    for (int i = 0; i < c->n_sets; i++) {
+        const fd_tally *t = &c->sets[i].tally;
+        if (c->last[i])
+            fd_say(c->run, "run: %s: %s solutions inside 3 sigma, %s of them inside the prior, of %s samples in %.1f s",
+                   c->sets[i].set, fd_text_count(t->labels, labels), fd_text_count(t->labels_in_prior, inside),
+                   fd_text_count(t->n, n), t->seconds);
+    }
+    fd_say(c->run, "run: %d stages made, %d up to date, in %.0f s; figures: %s/figures; report: %s/report.html", c->made,
+           c->kept, seconds, c->folder, c->folder);
 }
 
 static fd_status open_folder(chain *c, fd_error *err) {
@@ -234,13 +350,18 @@ static fd_status open_folder(chain *c, fd_error *err) {
 }
 
 fd_status fd_pipeline(const fd_run *run, const char *folder, fd_error *err) {
-    chain c = {.run = run, .folder = folder};
+    double start = fd_seconds();
     if (strlen(folder) > PATH_SIZE - 64) return fd_fail(err, FD_ERR_USAGE, "%s: path too long", folder);
-    fd_status status = open_folder(&c, err);
-    if (!status) status = generate(&c, err);
-    if (!status) status = write_config(&c, err);
-    if (!status) status = results(&c, err);
-    json_decref(c.signatures);
-    if (!status) fd_say(run, "run: %d stages made, %d up to date; report: %s/report.html", c.made, c.kept, folder);
+    chain *c = calloc(1, sizeof *c); /* the ledger makes it large for a stack */
+    if (!c) return fd_fail(err, FD_ERR_MEMORY, "out of memory");
+    c->run = run;
+    c->folder = folder;
+    fd_status status = open_folder(c, err);
+    if (!status) status = generate(c, err);
+    if (!status) status = write_config(c, err);
+    if (!status) status = results(c, err);
+    if (!status) tell(c, fd_seconds() - start);
+    json_decref(c->signatures);
+    free(c);
     return status;
 }

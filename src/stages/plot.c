@@ -179,23 +179,31 @@ static bool able(const fd_plot *plot, int figure) {
     return true;
 }
 
-static fd_status draw_all(fd_plot *plot, const char *run_folder, fd_error *err) {
+static fd_status draw_all(fd_plot *plot, const char *networks, fd_error *err) {
     fd_status status = FD_OK;
-    for (int i = 0; i <= FIGURES && !status; i++) {
+    for (int i = 0; i < FIGURES + (networks != NULL) && !status; i++) {
         const char *name = i < FIGURES ? figures[i].name : "loss";
         plot->done = (uint64_t)i;
         if ((status = fd_tick(plot->ticker, plot->done, plot->total, NULL, name, err))) break;
         if (i < FIGURES && !able(plot, i))
             fd_say(plot->run, "plot: %s left out, the model has not its observables", name);
-        else if ((status = i < FIGURES ? figures[i].draw(plot, err) : fd_plot_loss(plot, run_folder, err)) &&
+        else if ((status = i < FIGURES ? figures[i].draw(plot, err) : fd_plot_loss(plot, networks, err)) &&
                  status != FD_ERR_STOPPED)
             fd_error_prefix(err, "%s", name);
     }
     return status;
 }
 
-/* Figures this model has not, and curves of rounds that are not configured: left over from an earlier set. */
-static void remove_stale(const fd_plot *plot, const char *run_folder, const char *figures_folder) {
+static void remove_curve(const char *figures_folder, const char *stem) {
+    char file[64];
+    snprintf(file, sizeof file, "loss-%.40s.csv", stem);
+    char *path = fd_path(figures_folder, file);
+    if (path) unlink(path);
+    free(path);
+}
+
+/* Figures this model has not, and curves of networks that are not configured: left over from an earlier set. */
+static void remove_stale(const fd_plot *plot, const char *networks, const char *figures_folder) {
     static const char *const types[] = {"gp", "png", "pdf", "csv"};
     char file[64], *path;
     for (int i = 0; i < FIGURES; i++)
@@ -204,16 +212,22 @@ static void remove_stale(const fd_plot *plot, const char *run_folder, const char
             if ((path = fd_path(figures_folder, file))) unlink(path);
             free(path);
         }
-    for (int round = fd_folder_rounds(run_folder) + 1; round <= FD_MAX_ROUNDS; round++) {
-        snprintf(file, sizeof file, "loss-tuned-%d.csv", round);
-        if ((path = fd_path(figures_folder, file))) unlink(path);
-        free(path);
+    if (!networks) return;
+    for (int round = fd_folder_rounds(networks) + 1; round <= FD_MAX_ROUNDS; round++) {
+        snprintf(file, sizeof file, "tuned-%d", round);
+        remove_curve(figures_folder, round ? file : "pre-network");
     }
+    if (!fd_folder_informed(networks)) remove_curve(figures_folder, "informed");
 }
 
 fd_status fd_stage_plot(const fd_run *run, const char *analysis_folder, const char *folder, fd_error *err) {
+    return fd_draw_figures(run, analysis_folder, folder, folder, err);
+}
+
+fd_status fd_draw_figures(const fd_run *run, const char *analysis_folder, const char *networks, const char *folder,
+                          fd_error *err) {
     fd_ticker ticker = {.run = run, .stage = "plot"};
-    fd_plot plot = {.run = run, .ticker = &ticker, .total = FIGURES + 1};
+    fd_plot plot = {.run = run, .ticker = &ticker, .total = FIGURES + (networks != NULL)};
     fd_plot_folder out = {.lock = -1};
     const char *names[FIGURES + 2] = {[FIGURES] = "loss"};
     for (int i = 0; i < FIGURES; i++) names[i] = figures[i].name;
@@ -223,11 +237,11 @@ fd_status fd_stage_plot(const fd_run *run, const char *analysis_folder, const ch
     if (!status) status = fd_plot_folder_begin(figures_folder, names, run->force, &out, err);
     if (!status) status = fd_plot_points(&plot, run->config ? run->config->seed : 0, err);
     plot.folder = out.part;
-    if (!status) status = draw_all(&plot, folder, err);
+    if (!status) status = draw_all(&plot, networks, err);
     if (!status) status = fd_plot_folder_commit(&out, err);
     fd_plot_folder_abort(&out);
     if (!status) {
-        remove_stale(&plot, folder, figures_folder);
+        remove_stale(&plot, networks, figures_folder);
         fd_tick(&ticker, plot.total, plot.total, NULL, "", NULL); /* all is kept: whether to stop is the next one's */
         fd_say(run, "plot: figures are in %s", figures_folder);
     }

@@ -32,6 +32,9 @@ typedef struct fd_plot {
     bool has_other;
 } fd_plot;
 
+/* fd_stage_plot with the loss curves of the networks in the folder `networks`; NULL: without any. */
+fd_status fd_draw_figures(const fd_run *run, const char *analysis_folder, const char *networks, const char *folder,
+                          fd_error *err);
 /* Adds the points' columns and rows from solutions and nearest. */
 fd_status fd_plot_points(fd_plot *plot, uint64_t seed, fd_error *err);
 /* Smallest and largest finite positive value of a column of the points; false when there is none. */
@@ -111,7 +114,7 @@ fd_status fd_plot_dirac(const fd_plot *plot, fd_error *err);  /* fig3 */
 fd_status fd_plot_phases(const fd_plot *plot, fd_error *err); /* fig4 */
 fd_status fd_plot_mbb(const fd_plot *plot, fd_error *err);    /* fig5 */
 fd_status fd_plot_views(const fd_plot *plot, fd_error *err);  /* phases: fig5 with both readings of the phases */
-/* Loss curves of the model files in the run folder; does nothing but say so when there are none. */
+/* Loss curves of the model files in the run folder that its configuration has; does nothing but say so when there are none. */
 fd_status fd_plot_loss(const fd_plot *plot, const char *run_folder, fd_error *err);
 
 #endif

@@ -9,7 +9,13 @@
 #include "stages/common.h"
 #include "stages/plot.h"
 
-enum { MOST_NETWORKS = 1 + FD_MAX_ROUNDS }; /* the pre-network and the tuned ones */
+/* The pre-network, the tuned ones, the informed one: a panel each, for their losses are of different things. */
+enum { PANELS = 3, MOST_NETWORKS = 2 + FD_MAX_ROUNDS };
+
+typedef struct network {
+    char stem[32];
+    int panel;
+} network;
 
 /* loss-STEM.csv from STEM.h5. *rows: 0 when the file is not there or has no log; *last: raised to its last update. */
 static fd_status write_curve(const fd_plot *plot, const char *run_folder, const char *stem, size_t *rows, double *last,
@@ -19,9 +25,9 @@ static fd_status write_curve(const fd_plot *plot, const char *run_folder, const 
     fd_model_file model = {0};
     fd_table table = {0};
     *rows = 0;
-    snprintf(file, sizeof file, "%s.h5", stem);
+    snprintf(file, sizeof file, "%.32s.h5", stem);
     char *from = fd_path(run_folder, file), *to = NULL;
-    snprintf(file, sizeof file, "loss-%s.csv", stem);
+    snprintf(file, sizeof file, "loss-%.32s.csv", stem);
     fd_status status =
         from && (to = fd_path(plot->folder, file)) ? FD_OK : fd_fail(err, FD_ERR_MEMORY, "out of memory");
     if (status || access(from, F_OK)) goto cleanup;
@@ -67,39 +73,51 @@ static void curves(fd_text *script, size_t n, char stems[][32]) {
     fd_text_add(script, "\n");
 }
 
+/* Networks the folder should have; those of more rounds are left over from another configuration. */
+static int expected(const char *run_folder, network networks[MOST_NETWORKS]) {
+    int n = 0, rounds = fd_folder_rounds(run_folder);
+    for (int round = 0; round <= rounds; round++, n++) {
+        networks[n].panel = round > 0;
+        if (round == 0)
+            snprintf(networks[n].stem, sizeof networks[n].stem, "pre-network");
+        else
+            snprintf(networks[n].stem, sizeof networks[n].stem, "tuned-%d", round);
+    }
+    if (fd_folder_informed(run_folder)) networks[n++] = (network){"informed", 2};
+    return n;
+}
+
 fd_status fd_plot_loss(const fd_plot *plot, const char *run_folder, fd_error *err) {
-    char stems[MOST_NETWORKS][32], stem[32];
-    size_t n = 0, n_before = 0, rows;
-    int rounds = fd_folder_rounds(run_folder); /* networks of more are left over from another configuration */
-    double last[2] = {1, 1};                   /* updates of the pre-network, of the tuned ones */
+    static const double widths[PANELS + 1] = {0, 7, 9, 13};
+    char stems[PANELS][MOST_NETWORKS][32];
+    network networks[MOST_NETWORKS];
+    size_t count[PANELS] = {0}, rows;
+    double last[PANELS] = {1, 1, 1}; /* updates */
+    int panels = 0;
     fd_text script = {0};
     fd_status status = FD_OK;
-    for (int round = 0; round <= rounds && !status; round++) {
-        if (round == 0)
-            snprintf(stem, sizeof stem, "pre-network");
-        else
-            snprintf(stem, sizeof stem, "tuned-%d", round);
-        status = write_curve(plot, run_folder, stem, &rows, &last[round > 0], err);
+    for (int i = 0, n = expected(run_folder, networks); i < n && !status; i++) {
+        int p = networks[i].panel;
+        status = write_curve(plot, run_folder, networks[i].stem, &rows, &last[p], err);
         if (status || rows == 0) continue;
-        if (round == 0) n_before = 1;
-        strcpy(stems[n++], stem);
+        panels += count[p] == 0;
+        memcpy(stems[p][count[p]++], networks[i].stem, sizeof networks[i].stem);
     }
     if (status) return status;
-    if (n == 0) {
+    if (panels == 0) {
         fd_say(plot->run, "plot: no network with a loss history in %s; loss curves left out", run_folder);
         return FD_OK;
     }
-    int panels = n_before && n > n_before ? 2 : 1;
-    fd_script_open(&script, "loss", "loss of the networks", panels == 2 ? 9 : 7, 4.4);
-    fd_text_add(&script, "set label 1 'Mean squared error on the noise' at screen 0.5,0.93 center font big\n"
-                         "set xlabel 'update'\nset ylabel 'loss' offset 1\nset grid ytics lc rgb '#dddddd'\n");
-    for (int p = 0; p < panels; p++) {
-        size_t first = p == 1 ? n_before : 0, count = panels == 2 && p == 0 ? n_before : n - first;
-        double end = last[p == 1 || n_before == 0];
-        fd_script_panel(&script, p, panels, false);
-        fd_text_addf(&script, "set key top right font small\nset xrange [0:%.6g]\nset xtics %g\n", end,
-                     fd_tic_step(end, 5));
-        curves(&script, count, stems + first);
+    fd_script_open(&script, "loss", "loss of the networks", widths[panels], 4.4);
+    fd_text_addf(&script, "set label 1 'Mean squared error%s' at screen 0.5,0.93 center font big\n"
+                          "set xlabel 'update'\nset ylabel 'loss' offset 1\nset grid ytics lc rgb '#dddddd'\n",
+                 count[2] ? "" : " on the noise");
+    for (int p = 0, panel = 0; p < PANELS; p++) {
+        if (count[p] == 0) continue;
+        fd_script_panel(&script, panel++, panels, false);
+        fd_text_addf(&script, "set key top right font small\nset xrange [0:%.6g]\nset xtics %g\n", last[p],
+                     fd_tic_step(last[p], 5));
+        curves(&script, count[p], stems[p]);
     }
     fd_script_close(&script);
     status = fd_script_draw(plot, "loss", &script, err);

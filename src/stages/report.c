@@ -98,11 +98,17 @@ static fd_status read_folder(fd_report *r, fd_error *err) {
 
 /* ---- page ------------------------------------------------------------------------------------------------- */
 
+const fd_ledger_entry *fd_report_result(const fd_report *r) {
+    for (int i = r->n_sets; i-- > 0;)
+        if (!r->sets[i].exact) return &r->sets[i];
+    return NULL;
+}
+
 /* The one sentence most readers come for. */
 static void headline(fd_report *r) {
     fd_text *html = &r->html;
     char a[32], b[32];
-    const fd_ledger_entry *last = r->n_sets ? &r->sets[r->n_sets - 1] : NULL;
+    const fd_ledger_entry *last = fd_report_result(r);
     if (!last && !r->has_samples) return;
     const fd_tally *t = last ? &last->tally : &r->samples.tally;
     double lo, hi;

@@ -45,6 +45,9 @@ void fd_html_missing(fd_text *html, const char *format, ...) FD_PRINTF(2, 3);
 /* <figure> with figures/NAME.png of the run folder embedded; what is missing is said. caption is HTML of ours. */
 void fd_html_figure(fd_report *report, const char *name, const char *title, const char *caption);
 
+/* The set of the ledger that counts: the last that was generated; NULL: none. */
+const fd_ledger_entry *fd_report_result(const fd_report *report);
+
 /* ---- sections --------------------------------------------------------------------------------------------- */
 
 void fd_report_run(fd_report *report);     /* what was run */

@@ -166,7 +166,8 @@ static void limits_table(fd_report *r) {
 void fd_report_compare(fd_report *r) {
     fd_text *html = &r->html;
     const json_t *digits = json_object_get(r->summary, "digits");
-    const fd_tally *t = r->n_sets ? &r->sets[r->n_sets - 1].tally : r->has_samples ? &r->samples.tally : NULL;
+    const fd_ledger_entry *last = fd_report_result(r);
+    const fd_tally *t = last ? &last->tally : r->has_samples ? &r->samples.tally : NULL;
     char a[32], b[32];
     fd_text_add(html, "<h2>The paper and this run</h2>\n");
     if (r->has_target && r->target.ordering == FD_ORDERING_INVERTED)

@@ -95,6 +95,11 @@ static void set_row(fd_text *html, const fd_ledger_entry *e) {
     fd_text_add(html, "<tr><th>");
     fd_html_escape(html, e->set);
     fd_text_addf(html, "</th><td class=\"n\">%s</td>", fd_text_count(t->n, count));
+    if (e->exact) { /* solutions by construction: no yield, no rate */
+        fd_text_addf(html, "<td colspan=\"%d\">exact solutions, drawn to compare with</td><td class=\"n\">%.1f</td></tr>\n",
+                     FD_WINDOW_COUNT + 2, t->seconds);
+        return;
+    }
     for (int w = 0; w < FD_WINDOW_COUNT; w++) window_cell(html, fd_window_count(t, w), t->n);
     if (t->finite)
         fd_text_addf(html, "<td class=\"n\">%.3g&nbsp;%%</td>",
