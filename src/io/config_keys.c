@@ -169,6 +169,7 @@ static const fd_key informed_told[] = {
 };
 static const fd_key informed_diffusion[] = {DIFFUSION_KEYS(informed.diffusion)};
 static const fd_key informed_train[] = {TRAIN_KEYS(informed.train), BOOL("use_ema", informed.use_ema),
+                                        BOOL("antithetic", informed.train.antithetic),
                                         REAL("noise_mean", informed.train.noise_mean, -100, 100),
                                         REAL("noise_spread", informed.train.noise_spread, 0, 100), END};
 static const fd_key informed_draws[] = {

@@ -365,9 +365,11 @@ static void make_rows(fd_trainer *tr, fd_worker *w, int rows, int first) {
                          w->noise, tr->net.dim);
     for (int i = 0; i < rows; i++) {
         fd_rng rng;
-        fd_rng_start(&rng, tr->seed, FD_STREAM_TRAIN, (uint64_t)tr->done, (uint32_t)(first + i));
+        int twin = tr->spec.antithetic ? i & ~1 : i;
+        fd_rng_start(&rng, tr->seed, FD_STREAM_TRAIN, (uint64_t)tr->done, (uint32_t)(first + twin));
         w->t[i] = draw_time(tr, &rng);
-        size_t pair = tr->pairs[first + i];
+        size_t pair = tr->pairs[first + twin];
+        for (size_t j = 0; twin < i && j < dim; j++) w->noise[(size_t)i * dim + j] = -w->noise[(size_t)twin * dim + j];
         float *label = out.labels + (size_t)i * nl;
         w->given[i] = !(fd_rng_uniform(&rng) < tr->spec.label_drop);
         if (!w->given[i])
