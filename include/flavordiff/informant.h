@@ -25,6 +25,7 @@ typedef enum fd_prediction { FD_PREDICT_NOISE, FD_PREDICT_X0, FD_PREDICT_V } fd_
 
 typedef struct fd_informant_spec {
     fd_prediction prediction;
+    bool oriented;        /* the network sees every point through the symmetry that orients it (fd_model.orient) */
     bool guess;           /* first guess from the prior and the label steps; false: the usual one of the prediction */
     int label_steps;      /* Gauss-Newton steps: 0, 1 or 2 */
     double regularisation; /* lambda of each step, relative to the diagonal of J J^T */
@@ -48,6 +49,9 @@ struct fd_informant {
      * allocates. */
     void (*inform)(const fd_informant *self, int rows, const float *x, const int *t, const float *labels,
                    const uint8_t *given, float *features, ptrdiff_t feature_row, float *guess, void *scratch);
+    /* The symmetry that x (dim) is to be seen through, fd_model.orient; NULL: as it is. The network then only ever meets one
+     * point of an orbit, and what it says is turned back: an exactly symmetric network for the price of a smaller one. */
+    void (*orient)(const fd_informant *self, const float *x, int *source, float *sign);
     void (*destroy)(fd_informant *self);
 };
 

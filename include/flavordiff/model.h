@@ -20,6 +20,8 @@ typedef struct fd_param {
     const char *description;
     double lo, hi;
     bool periodic;           /* lo and hi are the same point */
+    double stretch;          /* half width of the range in an informed network's coordinates, 0 for 1: the larger, the earlier
+                              * in the reverse process it is settled */
 } fd_param;
 
 /* Something the model predicts for a point. */
@@ -102,9 +104,14 @@ struct fd_model {
      * Consumes only `rng`. Thread-safe; never allocates. */
     size_t (*draw_region)(const fd_model *model, const fd_region *region, fd_rng *rng, double cluster, size_t capacity,
                           double *theta, uint64_t *tried);
-    /* One element, drawn uniformly, of a group of exact symmetries that leave prior and labels as they are, applied to
-     * theta (n_params) in place. NULL: none is known. Thread-safe. */
+    /* A random move of theta (n_params) along exact symmetries of the labels that leaves the prior as it is: draws from the
+     * prior, or from the prior at given labels, stay such draws, and what the moves reach is drawn afresh. NULL: none is
+     * known. Thread-safe. */
     void (*random_symmetry)(const fd_model *model, fd_rng *rng, double *theta);
+    /* Of those symmetries the ones that are signed permutations of G about the centre of the prior's box, and so keep
+     * Gaussian noise in normalised coordinates: the one that brings x (n_params), normalised by the box, into a part of space
+     * where each orbit has one point: x'[j] = sign[j] x[source[j]]. NULL: none is known. Thread-safe. */
+    void (*orient)(const fd_model *model, const float *x, int *source, float *sign);
     void (*destroy)(fd_model *model);
 };
 

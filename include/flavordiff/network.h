@@ -43,7 +43,8 @@ void fd_network_spec_paper(fd_network_spec *spec, int dim, int n_labels);
 /* Checks spec (FD_ERR_CONFIG) and allocates zeroed weights; free with fd_network_free (NULL ok). */
 fd_status fd_network_create(const fd_network_spec *spec, fd_network **network, fd_error *err);
 void fd_network_free(fd_network *network);
-/* PyTorch's nn.Linear default: weights and biases U(-1/sqrt(fan_in), 1/sqrt(fan_in)). */
+/* PyTorch's nn.Linear default: weights and biases U(-1/sqrt(fan_in), 1/sqrt(fan_in)); before SiLU 2.90 times that, which
+ * keeps the variance from layer to layer. */
 void fd_network_initialise(fd_network *network, uint64_t seed);
 /* Rows, columns and offsets (into weights) of layer 0..n_hidden; n_out = widths or dim. */
 void fd_network_layer(const fd_network_spec *spec, int layer, int *n_in, int *n_out, size_t *weight, size_t *bias);

@@ -23,7 +23,6 @@ typedef struct fd_train_spec {
     double label_drop;           /* 0.1 */
     double ema_decay;            /* 0.999; the averaged weights are kept beside the raw ones */
     int frozen_layers;           /* first Q layers keep their weights (appendix C); 0: fine-tuning of all */
-    bool antithetic;             /* rows come in twins: the same pair and time, the opposite noise */
     double noise_mean, noise_spread; /* t drawn with log s normal(mean, spread), s = sqrt((1 - abar) / abar): more work
                                       * where it pays; spread 0: t uniform on 1..T, as in the paper */
 } fd_train_spec;

@@ -210,10 +210,16 @@ static void inform(const fd_informant *self, int rows, const float *x, const int
     }
 }
 
+static void orient(const fd_informant *self, const float *x, int *source, float *sign) {
+    const fd_model *model = ((const model_informant *)self)->model;
+    model->orient(model, x, source, sign);
+}
+
 /* ---- creation --------------------------------------------------------------------------------------------------- */
 
 void fd_informant_spec_default(fd_informant_spec *spec) {
     *spec = (fd_informant_spec){.prediction = FD_PREDICT_V,
+                                .oriented = true,
                                 .guess = true,
                                 .label_steps = 2,
                                 .regularisation = 1e-4,
@@ -307,6 +313,7 @@ fd_status fd_model_informant(const fd_model *model, const fd_scaler *params, con
                                     .max_rows = MAX_ROWS,
                                     .scratch_bytes = (sizeof(lanes) + 63) / 64 * 64,
                                     .inform = inform,
+                                    .orient = spec->oriented && model->orient ? orient : NULL,
                                     .destroy = destroy},
                            .model = model,
                            .spec = *spec,

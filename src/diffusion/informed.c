@@ -11,7 +11,7 @@ typedef struct informed {
     const fd_informant *informant;
     int steps, row; /* row: floats from one input of the network to the next */
     float *signal, *inverse_spread, *c; /* [0..T] */
-    size_t place[8]; /* of the parts of a tile's scratch; the last is its size */
+    size_t place[12]; /* of the parts of a tile's scratch; the last is its size */
 } informed;
 
 /* Scratch of a tile: what lies where, in bytes. */
@@ -20,13 +20,16 @@ typedef struct tile {
     int *times;     /* (max_rows) */
     float *labels, *inputs, *guess;
     void *network, *informant;
+    float *x, *found, *sign; /* (max_rows, dim) oriented points, what is found for them, and how they were oriented */
+    int *source;
 } tile;
 
 static tile tile_of(const informed *d, void *scratch) {
     char *at = scratch;
     const size_t *p = d->place;
     return (tile){(uint8_t *)at,          (int *)(at + p[1]), (float *)(at + p[2]), (float *)(at + p[3]),
-                  (float *)(at + p[4]),   at + p[5],          at + p[6]};
+                  (float *)(at + p[4]),   at + p[5],          at + p[6],           (float *)(at + p[7]),
+                  (float *)(at + p[8]),   (float *)(at + p[9]), (int *)(at + p[10])};
 }
 
 static void prepare(const fd_denoiser *self, int rows, const float *labels, int shared, void *scratch) {
@@ -45,14 +48,29 @@ static void predict(const fd_denoiser *self, int rows, const float *x, int step,
     int dim = self->dim;
     tile t = tile_of(d, scratch);
     for (int i = 0; i < rows; i++) {
+        const float *from = x + (ptrdiff_t)i * dim;
+        float *to = t.x + (ptrdiff_t)i * dim;
         t.times[i] = step;
-        memcpy(t.inputs + (ptrdiff_t)i * d->row, x + (ptrdiff_t)i * dim, (size_t)dim * sizeof *x);
+        if (d->informant->orient) {
+            int *source = t.source + i * dim;
+            float *sign = t.sign + i * dim;
+            d->informant->orient(d->informant, from, source, sign);
+            for (int j = 0; j < dim; j++) to[j] = sign[j] * from[source[j]];
+        } else {
+            memcpy(to, from, (size_t)dim * sizeof *x);
+        }
+        memcpy(t.inputs + (ptrdiff_t)i * d->row, to, (size_t)dim * sizeof *x);
     }
-    d->informant->inform(d->informant, rows, x, t.times, t.labels, t.given, t.inputs + dim, d->row, t.guess,
+    d->informant->inform(d->informant, rows, t.x, t.times, t.labels, t.given, t.inputs + dim, d->row, t.guess,
                          t.informant);
-    d->network->predict(d->network, rows, t.inputs, step, eps, t.network);
+    d->network->predict(d->network, rows, t.inputs, step, t.found, t.network);
     float signal = d->signal[step], inverse = d->inverse_spread[step], c = d->c[step];
-    for (ptrdiff_t j = 0; j < (ptrdiff_t)rows * dim; j++) eps[j] = (x[j] - signal * (t.guess[j] - c * eps[j])) * inverse;
+    for (ptrdiff_t j = 0; j < (ptrdiff_t)rows * dim; j++) t.found[j] = (t.x[j] - signal * (t.guess[j] - c * t.found[j])) * inverse;
+    if (!d->informant->orient) {
+        memcpy(eps, t.found, (size_t)rows * (size_t)dim * sizeof *eps);
+        return;
+    }
+    for (int i = 0; i < rows * dim; i++) eps[i / dim * dim + t.source[i]] = t.sign[i] * t.found[i];
 }
 
 static void destroy(fd_denoiser *self) {
@@ -91,12 +109,14 @@ fd_status fd_informed_denoiser(const fd_denoiser *network, const fd_informant *i
         d->inverse_spread[t] = (float)(1 / sqrt(schedule->noise[t]));
         d->c[t] = (float)informant->c[t];
     }
+    size_t points = (size_t)max_rows * (size_t)network->dim;
     size_t rows = (size_t)max_rows, parts[] = {rows, rows * sizeof(int), rows * (size_t)network->n_labels * sizeof(float),
                                                rows * (size_t)d->row * sizeof(float),
                                                rows * (size_t)network->dim * sizeof(float), network->scratch_bytes,
-                                               informant->scratch_bytes};
+                                               informant->scratch_bytes, points * sizeof(float),
+                                               points * sizeof(float), points * sizeof(float), points * sizeof(int)};
     for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) d->place[i + 1] = d->place[i] + (parts[i] + 63) / 64 * 64;
-    d->base.scratch_bytes = d->place[7];
+    d->base.scratch_bytes = d->place[sizeof parts / sizeof *parts];
     *denoiser = &d->base;
     return FD_OK;
 }

@@ -23,9 +23,9 @@ static void default_generate(fd_generate_spec *g) {
 }
 
 static void default_informed(fd_informed_spec *s) {
-    s->width = 384;
-    s->hidden = 5;
-    s->last = 64;
+    s->width = 576;
+    s->hidden = 3;
+    s->last = 0;
     fd_informant_spec_default(&s->told);
     fd_schedule_spec_paper(&s->diffusion);
     s->diffusion.kind = FD_SCHEDULE_LOG_SNR;
@@ -38,12 +38,13 @@ static void default_informed(fd_informed_spec *s) {
     fd_train_spec_paper(&s->train);
     s->train.batch = 256;
     s->train.updates = 40000;
-    s->train.noise_mean = -1;
-    s->train.noise_spread = 1.5;
+    s->train.max_rate = 3e-3;
+    s->train.noise_mean = -0.6;
+    s->train.noise_spread = 1.3;
     s->use_ema = true;
     s->sample.n = 20000;
     s->sample.keep_chi2_below = INFINITY;
-    s->sample.generate = (fd_generate_spec){.sampler = {.kind = FD_SAMPLER_DPMPP_2M, .steps = 20, .variance = FD_VARIANCE_BETA,
+    s->sample.generate = (fd_generate_spec){.sampler = {.kind = FD_SAMPLER_DPMPP_2M_SDE, .steps = 8, .eta = 1, .variance = FD_VARIANCE_BETA,
                                                         .grid = FD_GRID_LOG_SNR, .rho = 7, .clip = true},
                                             .gamma = 1,
                                             .guidance_s_max = INFINITY,

@@ -157,6 +157,7 @@ static const fd_key informed_network[] = {
 };
 static const fd_key informed_told[] = {
     CHOICE("prediction", informed.told.prediction, predictions),
+    BOOL("oriented", informed.told.oriented),
     BOOL("guess", informed.told.guess),
     INT("label_steps", informed.told.label_steps, 0, 2),
     ABOVE("regularisation", informed.told.regularisation, 0, 1),
@@ -169,7 +170,6 @@ static const fd_key informed_told[] = {
 };
 static const fd_key informed_diffusion[] = {DIFFUSION_KEYS(informed.diffusion)};
 static const fd_key informed_train[] = {TRAIN_KEYS(informed.train), BOOL("use_ema", informed.use_ema),
-                                        BOOL("antithetic", informed.train.antithetic),
                                         REAL("noise_mean", informed.train.noise_mean, -100, 100),
                                         REAL("noise_spread", informed.train.noise_spread, 0, 100), END};
 static const fd_key informed_draws[] = {

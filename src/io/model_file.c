@@ -83,6 +83,7 @@ static const char *const predictions[] = {"noise", "x0", "v"};
 static void write_informant(fd_h5 *h, const fd_informant_spec *spec) {
     hid_t group = fd_h5_new_group(h, "informant");
     fd_h5_put_text(h, group, "prediction", predictions[spec->prediction]);
+    fd_h5_put_u64(h, group, "oriented", spec->oriented);
     fd_h5_put_u64(h, group, "guess", spec->guess);
     fd_h5_put_u64(h, group, "label_steps", (uint64_t)spec->label_steps);
     fd_h5_put_real(h, group, "regularisation", spec->regularisation);
@@ -317,6 +318,7 @@ static void read_informant(fd_h5 *h, fd_model_file *file) {
     if (!file->informed) return;
     hid_t group = fd_h5_group(h, "informant");
     fd_h5_get_text(h, group, place, "prediction", prediction, sizeof prediction);
+    s->oriented = fd_h5_get_u64(h, group, place, "oriented") != 0;
     s->guess = fd_h5_get_u64(h, group, place, "guess") != 0;
     uint64_t label_steps = fd_h5_get_u64(h, group, place, "label_steps");
     s->regularisation = fd_h5_get_real(h, group, place, "regularisation");

@@ -81,7 +81,9 @@ void fd_network_initialise(fd_network *network, uint64_t seed) {
         int n_in, n_out;
         size_t weight, bias;
         fd_network_layer(&network->spec, layer, &n_in, &n_out, &weight, &bias);
-        double bound = 1.0 / sqrt(n_in);
+        /* SiLU halves its input and more: E[silu(z)^2] = 0.3557 for a standard normal z, made up for here. */
+        int silu = layer < network->spec.n_hidden && network->spec.activations[layer] == FD_SILU;
+        double bound = (silu ? sqrt(3 / 0.3557) : 1.0) / sqrt(n_in);
         fd_rng rng;
         fd_rng_start(&rng, seed, FD_STREAM_WEIGHTS, (uint64_t)layer, 0);
         for (size_t i = weight; i < bias + (size_t)n_out; i++) /* the bias follows its weights */

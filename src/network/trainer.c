@@ -333,6 +333,22 @@ static void add_noise(const fd_trainer *tr, const float *x0, int t, const float 
     for (int j = 0; j < tr->net.dim; j++) x[j] = signal * x0[j] + spread * noise[j];
 }
 
+/* Every noisy point with its x_0 through the symmetry that orients it. */
+static void orient_rows(const fd_trainer *tr, fd_worker *w, int rows, fd_rows *out) {
+    int dim = tr->net.dim, source[FD_MAX_PARAMS];
+    float sign[FD_MAX_PARAMS], clean[FD_MAX_PARAMS];
+    for (int i = 0; i < rows; i++) {
+        float *x = w->x + i * dim, *x0 = out->target + i * dim, *input = out->inputs + i * tr->n_inputs;
+        tr->informant->orient(tr->informant, x, source, sign);
+        memcpy(clean, x0, (size_t)dim * sizeof *clean);
+        for (int j = 0; j < dim; j++) {
+            x0[j] = sign[j] * clean[source[j]];
+            input[j] = sign[j] * x[source[j]];
+        }
+        memcpy(x, input, (size_t)dim * sizeof *x);
+    }
+}
+
 /* Inputs and targets of rows whose x_0, noise, t and labels are there: w->x holds x_0 and becomes x_t. */
 static void make_inputs(const fd_trainer *tr, fd_worker *w, int rows, fd_rows *out) {
     int dim = tr->net.dim;
@@ -345,6 +361,7 @@ static void make_inputs(const fd_trainer *tr, fd_worker *w, int rows, fd_rows *o
         memcpy(x, input, (size_t)dim * sizeof *x);
     }
     if (!informant) return;
+    if (informant->orient) orient_rows(tr, w, rows, out);
     informant->inform(informant, rows, w->x, w->t, out->labels, w->given, out->inputs + dim, tr->n_inputs, w->guess,
                       w->informant);
     for (int i = 0; i < rows; i++) {
@@ -365,11 +382,9 @@ static void make_rows(fd_trainer *tr, fd_worker *w, int rows, int first) {
                          w->noise, tr->net.dim);
     for (int i = 0; i < rows; i++) {
         fd_rng rng;
-        int twin = tr->spec.antithetic ? i & ~1 : i;
-        fd_rng_start(&rng, tr->seed, FD_STREAM_TRAIN, (uint64_t)tr->done, (uint32_t)(first + twin));
+        fd_rng_start(&rng, tr->seed, FD_STREAM_TRAIN, (uint64_t)tr->done, (uint32_t)(first + i));
         w->t[i] = draw_time(tr, &rng);
-        size_t pair = tr->pairs[first + twin];
-        for (size_t j = 0; twin < i && j < dim; j++) w->noise[(size_t)i * dim + j] = -w->noise[(size_t)twin * dim + j];
+        size_t pair = tr->pairs[first + i];
         float *label = out.labels + (size_t)i * nl;
         w->given[i] = !(fd_rng_uniform(&rng) < tr->spec.label_drop);
         if (!w->given[i])

@@ -10,30 +10,30 @@
 
 /* Ranges of eqs. (2.17), (2.18). That of k is filled in by seesaw_create(). */
 static const fd_param param_table[SEESAW_PARAMS] = {
-    {"re_Y_1e", "\\mathrm{Re}\\,Y_{1e}", "1", "real part of the neutrino Yukawa Y[1][e]", -1, 1, false},
-    {"re_Y_1mu", "\\mathrm{Re}\\,Y_{1\\mu}", "1", "real part of the neutrino Yukawa Y[1][mu]", -1, 1, false},
-    {"re_Y_1tau", "\\mathrm{Re}\\,Y_{1\\tau}", "1", "real part of the neutrino Yukawa Y[1][tau]", -1, 1, false},
-    {"re_Y_2e", "\\mathrm{Re}\\,Y_{2e}", "1", "real part of the neutrino Yukawa Y[2][e]", -1, 1, false},
-    {"re_Y_2mu", "\\mathrm{Re}\\,Y_{2\\mu}", "1", "real part of the neutrino Yukawa Y[2][mu]", -1, 1, false},
-    {"re_Y_2tau", "\\mathrm{Re}\\,Y_{2\\tau}", "1", "real part of the neutrino Yukawa Y[2][tau]", -1, 1, false},
-    {"re_Y_3e", "\\mathrm{Re}\\,Y_{3e}", "1", "real part of the neutrino Yukawa Y[3][e]", -1, 1, false},
-    {"re_Y_3mu", "\\mathrm{Re}\\,Y_{3\\mu}", "1", "real part of the neutrino Yukawa Y[3][mu]", -1, 1, false},
-    {"re_Y_3tau", "\\mathrm{Re}\\,Y_{3\\tau}", "1", "real part of the neutrino Yukawa Y[3][tau]", -1, 1, false},
-    {"im_Y_1e", "\\mathrm{Im}\\,Y_{1e}", "1", "imaginary part of the neutrino Yukawa Y[1][e]", -1, 1, false},
-    {"im_Y_1mu", "\\mathrm{Im}\\,Y_{1\\mu}", "1", "imaginary part of the neutrino Yukawa Y[1][mu]", -1, 1, false},
-    {"im_Y_1tau", "\\mathrm{Im}\\,Y_{1\\tau}", "1", "imaginary part of the neutrino Yukawa Y[1][tau]", -1, 1, false},
-    {"im_Y_2e", "\\mathrm{Im}\\,Y_{2e}", "1", "imaginary part of the neutrino Yukawa Y[2][e]", -1, 1, false},
-    {"im_Y_2mu", "\\mathrm{Im}\\,Y_{2\\mu}", "1", "imaginary part of the neutrino Yukawa Y[2][mu]", -1, 1, false},
-    {"im_Y_2tau", "\\mathrm{Im}\\,Y_{2\\tau}", "1", "imaginary part of the neutrino Yukawa Y[2][tau]", -1, 1, false},
-    {"im_Y_3e", "\\mathrm{Im}\\,Y_{3e}", "1", "imaginary part of the neutrino Yukawa Y[3][e]", -1, 1, false},
-    {"im_Y_3mu", "\\mathrm{Im}\\,Y_{3\\mu}", "1", "imaginary part of the neutrino Yukawa Y[3][mu]", -1, 1, false},
-    {"im_Y_3tau", "\\mathrm{Im}\\,Y_{3\\tau}", "1", "imaginary part of the neutrino Yukawa Y[3][tau]", -1, 1, false},
-    {"r1", "|M_1|/M_3", "1", "mass of the first heavy state over the third; the prior has r1 <= r2", 1e-5, 1, false},
-    {"r2", "|M_2|/M_3", "1", "mass of the second heavy state over the third", 1e-5, 1, false},
+    {"re_Y_1e", "\\mathrm{Re}\\,Y_{1e}", "1", "real part of the neutrino Yukawa Y[1][e]", -1, 1, false, 0},
+    {"re_Y_1mu", "\\mathrm{Re}\\,Y_{1\\mu}", "1", "real part of the neutrino Yukawa Y[1][mu]", -1, 1, false, 0},
+    {"re_Y_1tau", "\\mathrm{Re}\\,Y_{1\\tau}", "1", "real part of the neutrino Yukawa Y[1][tau]", -1, 1, false, 0},
+    {"re_Y_2e", "\\mathrm{Re}\\,Y_{2e}", "1", "real part of the neutrino Yukawa Y[2][e]", -1, 1, false, 0},
+    {"re_Y_2mu", "\\mathrm{Re}\\,Y_{2\\mu}", "1", "real part of the neutrino Yukawa Y[2][mu]", -1, 1, false, 0},
+    {"re_Y_2tau", "\\mathrm{Re}\\,Y_{2\\tau}", "1", "real part of the neutrino Yukawa Y[2][tau]", -1, 1, false, 0},
+    {"re_Y_3e", "\\mathrm{Re}\\,Y_{3e}", "1", "real part of the neutrino Yukawa Y[3][e]", -1, 1, false, 0},
+    {"re_Y_3mu", "\\mathrm{Re}\\,Y_{3\\mu}", "1", "real part of the neutrino Yukawa Y[3][mu]", -1, 1, false, 0},
+    {"re_Y_3tau", "\\mathrm{Re}\\,Y_{3\\tau}", "1", "real part of the neutrino Yukawa Y[3][tau]", -1, 1, false, 0},
+    {"im_Y_1e", "\\mathrm{Im}\\,Y_{1e}", "1", "imaginary part of the neutrino Yukawa Y[1][e]", -1, 1, false, 0},
+    {"im_Y_1mu", "\\mathrm{Im}\\,Y_{1\\mu}", "1", "imaginary part of the neutrino Yukawa Y[1][mu]", -1, 1, false, 0},
+    {"im_Y_1tau", "\\mathrm{Im}\\,Y_{1\\tau}", "1", "imaginary part of the neutrino Yukawa Y[1][tau]", -1, 1, false, 0},
+    {"im_Y_2e", "\\mathrm{Im}\\,Y_{2e}", "1", "imaginary part of the neutrino Yukawa Y[2][e]", -1, 1, false, 0},
+    {"im_Y_2mu", "\\mathrm{Im}\\,Y_{2\\mu}", "1", "imaginary part of the neutrino Yukawa Y[2][mu]", -1, 1, false, 0},
+    {"im_Y_2tau", "\\mathrm{Im}\\,Y_{2\\tau}", "1", "imaginary part of the neutrino Yukawa Y[2][tau]", -1, 1, false, 0},
+    {"im_Y_3e", "\\mathrm{Im}\\,Y_{3e}", "1", "imaginary part of the neutrino Yukawa Y[3][e]", -1, 1, false, 0},
+    {"im_Y_3mu", "\\mathrm{Im}\\,Y_{3\\mu}", "1", "imaginary part of the neutrino Yukawa Y[3][mu]", -1, 1, false, 0},
+    {"im_Y_3tau", "\\mathrm{Im}\\,Y_{3\\tau}", "1", "imaginary part of the neutrino Yukawa Y[3][tau]", -1, 1, false, 0},
+    {"r1", "|M_1|/M_3", "1", "mass of the first heavy state over the third; the prior has r1 <= r2", 1e-5, 1, false, 3},
+    {"r2", "|M_2|/M_3", "1", "mass of the second heavy state over the third", 1e-5, 1, false, 3},
     {"k", "\\log_{10}(\\langle H\\rangle^2/M_3\\,[\\mathrm{eV}])", "dex", "logarithm of the seesaw scale <H>^2/M3 in eV",
-     0, 0, false},
-    {"arg_M1", "\\arg M_1", "rad", "phase of the first heavy Majorana mass", -FD_PI, FD_PI, true},
-    {"arg_M2", "\\arg M_2", "rad", "phase of the second heavy Majorana mass", -FD_PI, FD_PI, true},
+     0, 0, false, 3},
+    {"arg_M1", "\\arg M_1", "rad", "phase of the first heavy Majorana mass", -FD_PI, FD_PI, true, 3},
+    {"arg_M2", "\\arg M_2", "rad", "phase of the second heavy Majorana mass", -FD_PI, FD_PI, true, 3},
 };
 
 static const fd_observable observable_table[SEESAW_OBSERVABLES] = {
@@ -94,7 +94,86 @@ static void quarter_turns(double *theta, int element, unsigned turns) {
     }
 }
 
-/* Quarter turns are the phases that keep the cube |Re Y|, |Im Y| <= 1 (and half turns, where a Majorana phase is fixed):
+/* x in [lo, hi] with density proportional to e^{rate x}, rate > 0. */
+static double exponential_between(fd_rng *rng, double rate, double lo, double hi) {
+    double u = fd_rng_uniform(rng);
+    return hi > lo ? hi + log(u + (1 - u) * exp(rate * (lo - hi))) / rate : 0;
+}
+
+static double largest_part(const double *theta, int first, int n) {
+    double most = 1e-300;
+    for (int e = first; e < first + n; e++) most = fmax(most, fmax(fabs(theta[e]), fabs(theta[9 + e])));
+    return most;
+}
+
+static void scale_parts(double *theta, int first, int n, double factor) {
+    for (int e = first; e < first + n; e++) {
+        theta[e] = fmax(-1, fmin(1, theta[e] * factor));
+        theta[9 + e] = fmax(-1, fmin(1, theta[9 + e] * factor));
+    }
+}
+
+/* Y -> e^x Y, k -> k - 2 x / ln 10 leaves m_nu; the volume of the 18 components grows as e^{18 x}. */
+static void overall_scale(const fd_model *model, fd_rng *rng, double *theta) {
+    const double rate = 2 / 2.302585092994045684018;
+    const fd_param *k = &model->params[SEESAW_K];
+    double hi = fmin(-log(largest_part(theta, 0, 9)), (theta[SEESAW_K] - k->lo) / rate);
+    double lo = (theta[SEESAW_K] - k->hi) / rate;
+    double x = exponential_between(rng, 18, lo, hi);
+    scale_parts(theta, 0, 9, exp(x));
+    theta[SEESAW_K] = fmax(k->lo, fmin(k->hi, theta[SEESAW_K] - rate * x));
+}
+
+/* Y_i -> e^x Y_i, r_i -> e^{2x} r_i leaves m_nu; the volume grows as e^{6x} e^{2x}. */
+static void row_scale(const fd_model *model, fd_rng *rng, double *theta, int i) {
+    double *r = &theta[SEESAW_R1 + i];
+    double least = i == 0 ? model->params[SEESAW_R1].lo : theta[SEESAW_R1], most = i == 0 ? theta[SEESAW_R2] : 1;
+    double hi = fmin(-log(largest_part(theta, 3 * i, 3)), 0.5 * log(most / *r)), lo = 0.5 * log(least / *r);
+    double x = exponential_between(rng, 8, lo, hi);
+    scale_parts(theta, 3 * i, 3, exp(x));
+    *r = fmax(least, fmin(most, *r * exp(2 * x)));
+}
+
+/* Elements first, first + step, first + 2 step times e^{i phase}; false, and nothing done, when one leaves the cube. */
+static bool rotate(double *theta, int first, int step, double phase) {
+    double turned[6], c = cos(phase), s = sin(phase);
+    for (int n = 0; n < 3; n++) {
+        double re = theta[first + n * step], im = theta[9 + first + n * step];
+        turned[n] = c * re - s * im;
+        turned[3 + n] = s * re + c * im;
+        if (!(fabs(turned[n]) <= 1 && fabs(turned[3 + n]) <= 1)) return false;
+    }
+    for (int n = 0; n < 3; n++) {
+        theta[first + n * step] = turned[n];
+        theta[9 + first + n * step] = turned[3 + n];
+    }
+    return true;
+}
+
+enum { PHASE_TRIES = 16 }; /* whoever has no luck keeps the phase, which is as reversible as a move */
+
+/* Y_i -> e^{ip} Y_i, arg M_i -> arg M_i + 2 p leaves m_nu. */
+static void row_phase(fd_rng *rng, double *theta, int i) {
+    const double pi = 3.14159265358979323846;
+    for (int n = 0; n < PHASE_TRIES; n++) {
+        double phase = 2 * pi * fd_rng_uniform(rng), *arg = &theta[SEESAW_ARG1 + i];
+        if (!rotate(theta, 3 * i, 1, phase)) continue;
+        *arg += 2 * phase;
+        *arg -= 2 * pi * floor((*arg + pi) / (2 * pi));
+        return;
+    }
+}
+
+/* Y_ia -> e^{ip} Y_ia for all i rephases row a of U: no observable changes. */
+static void column_phase(fd_rng *rng, double *theta, int a) {
+    for (int n = 0; n < PHASE_TRIES; n++)
+        if (rotate(theta, a, 3, 2 * 3.14159265358979323846 * fd_rng_uniform(rng))) return;
+}
+
+/* A Gibbs move along everything that leaves the labels: first an element of the discrete symmetries, then the continuous ones
+ * one after the other, each drawn from the prior's law along its orbit.
+ *
+ * Quarter turns are the phases that keep the cube |Re Y|, |Im Y| <= 1 (and half turns, where a Majorana phase is fixed):
  *   a column of Y by i^c          rephases a row of U: no observable changes
  *   row 1 or 2 of Y by i^c        with arg M_i -> arg M_i + c pi: m_nu does not change; row 3 by half turns, M3 being real
  *   all of G complex conjugated   U -> U*: the CP phases change sign, the moduli do not. */
@@ -114,6 +193,49 @@ static void random_symmetry(const fd_model *model, fd_rng *rng, double *theta) {
         double *arg = &theta[SEESAW_ARG1 + i];
         if (row[i] & 1) *arg += *arg < 0 ? pi : -pi;
         if (conjugate && *arg > -pi) *arg = -*arg;
+    }
+    overall_scale(model, rng, theta);
+    for (int i = 0; i < 2; i++) row_scale(model, rng, theta, i);
+    for (int i = 0; phases && i < 2; i++) row_phase(rng, theta, i);
+    for (int a = 0; a < 3; a++) column_phase(rng, theta, a);
+}
+
+/* A quarter turn of one complex element: (Re, Im) -> (-Im, Re). */
+static void turn_element(int element, int *source, float *sign) {
+    int re = source[element];
+    float re_sign = sign[element];
+    source[element] = source[9 + element];
+    sign[element] = -sign[9 + element];
+    source[9 + element] = re;
+    sign[9 + element] = re_sign;
+}
+
+/* arg M1 >= 0 (without Majorana phases: sum of Im Y_1a >= 0) by conjugation; Y_3a within 45 degrees of the positive real axis
+ * by quarter turns of the columns; sum of Re Y_1a and of Re Y_2a >= 0 by the signs of those rows. The other symmetries move
+ * arg M_i by pi, which is no isometry of noise on a line. */
+static void orient(const fd_model *model, const float *x, int *source, float *sign) {
+    for (int j = 0; j < model->n_params; j++) {
+        source[j] = j;
+        sign[j] = 1;
+    }
+    bool phases = model->n_params == SEESAW_PARAMS;
+    if ((phases ? x[SEESAW_ARG1] : x[9] + x[10] + x[11]) < 0) {
+        for (int j = 9; j < 18; j++) sign[j] = -1;
+        for (int j = SEESAW_ARG1; j < model->n_params; j++) sign[j] = -1;
+    }
+    for (int a = 0; a < 3; a++) {
+        float re = x[6 + a], im = sign[15 + a] * x[15 + a];
+        int turns = fabsf(re) >= fabsf(im) ? (re >= 0 ? 0 : 2) : im >= 0 ? 3 : 1;
+        for (int i = 0; i < 3; i++)
+            for (int turn = 0; turn < turns; turn++) turn_element(3 * i + a, source, sign);
+    }
+    for (int i = 0; i < 2; i++) {
+        float sum = 0;
+        for (int e = 3 * i; e < 3 * i + 3; e++) sum += sign[e] * x[source[e]];
+        for (int e = 3 * i; sum < 0 && e < 3 * i + 3; e++) {
+            sign[e] = -sign[e];
+            sign[9 + e] = -sign[9 + e];
+        }
     }
 }
 
@@ -172,6 +294,7 @@ fd_status seesaw_create(const fd_model_options *options, fd_model **model, fd_er
         .ordered = ordered_pairs,
         .draw_prior = draw_prior,
         .random_symmetry = random_symmetry,
+        .orient = orient,
         .in_prior = in_prior,
         .forward = seesaw_forward,
         .derivatives = seesaw_derivatives,

@@ -248,6 +248,7 @@ static void turn_tile(const fd_generator *g, tile *t) {
         fd_rng rng;
         fd_rng_start(&rng, g->seed, FD_STREAM_SYMMETRY, t->first + i, 0);
         for (size_t j = 0; j < dim; j++) point[j] = t->theta[i * dim + j];
+        if (!model->in_prior(model, point)) continue; /* what the network threw out stays out */
         model->random_symmetry(model, &rng, point);
         for (size_t j = 0; j < dim; j++) t->theta[i * dim + j] = (float)point[j];
     }

@@ -43,7 +43,8 @@ static void box(const fd_model *model, fd_scaler *s) {
     s->n = model->n_params;
     for (int j = 0; j < s->n; j++) {
         s->shift[j] = 0.5 * (model->params[j].lo + model->params[j].hi);
-        s->scale[j] = 0.5 * (model->params[j].hi - model->params[j].lo);
+        double stretch = model->params[j].stretch > 0 ? model->params[j].stretch : 1;
+        s->scale[j] = 0.5 * (model->params[j].hi - model->params[j].lo) / stretch;
     }
 }
 
