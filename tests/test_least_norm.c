@@ -5,6 +5,7 @@
 
 #include "flavordiff/model.h"
 #include "inference/least_norm.h"
+#include "kernels/kernels.h"
 
 enum { W = FD_STEP_LANES, N = 7, D = 12 };
 
@@ -157,10 +158,30 @@ static void lanes_are_independent(void **state) {
     }
 }
 
+/* Every table of this machine gives the bits of the portable one. */
+static void same_bits_everywhere(void **state) {
+    (void)state;
+    static const char *const names[] = {"avx2", "avx512"};
+    problem p;
+    for (uint64_t item = 160; item < 200; item++) {
+        double plain[D * W];
+        draw(&p, item, item % 2 ? N : 4, item % 4 > 1);
+        fd_least_norm q = {N, D, p.lanes, p.residual, item % 8 > 3 ? p.movable : NULL, item % 3 ? 1e-10 : 0.1, NULL};
+        fd_kernels_named("portable")->least_norm(&q, plain);
+        for (int i = 0; i < 2; i++) {
+            const fd_kernels *table = fd_kernels_named(names[i]);
+            if (!table) continue;
+            table->least_norm(&q, p.step);
+            assert_memory_equal(p.step, plain, sizeof plain);
+        }
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(full_rank), cmocka_unit_test(dependent_labels),      cmocka_unit_test(frozen_components),
         cmocka_unit_test(damped),    cmocka_unit_test(lanes_are_independent),
+        cmocka_unit_test(same_bits_everywhere),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

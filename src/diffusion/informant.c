@@ -60,13 +60,15 @@ static void load_series(const model_informant *m, const int *t, int kind, double
 /* mu of component j. */
 static void prior_mean(const model_informant *m, int j, lanes *l) {
     double h = m->half[j], centre = m->centre[j], d[W], k[W], up[W], down[W];
+    bool any_wide = false;
     for (int w = 0; w < W; w++) {
+        any_wide |= h < l->s[w];
         d[w] = l->z[j][w] - centre;
         k[w] = d[w] * l->from_d[w];
         up[w] = l->up[FD_BOX_TERMS - 1][w];
         down[w] = l->down[FD_BOX_TERMS - 1][w];
     }
-    for (int n = FD_BOX_TERMS - 2; n >= 0; n--)
+    for (int n = FD_BOX_TERMS - 2; n >= 0 && any_wide; n--)
         for (int w = 0; w < W; w++) {
             up[w] = up[w] * (k[w] * k[w]) + l->up[n][w];
             down[w] = down[w] * (k[w] * k[w]) + l->down[n][w];
@@ -86,14 +88,16 @@ static void linearise(const model_informant *m, lanes *l) {
         for (int j = 0; j < dim; j++) l->theta[w * dim + j] = m->params.shift[j] + m->params.scale[j] * l->y[j][w];
     m->model->derivatives(m->model, W, l->theta, l->label, l->raw);
     fd_least_norm_load(nl, dim, W, l->raw, m->params.scale, l->jacobian);
-    for (int w = 0; w < W; w++) {
-        double sum = 0;
-        for (int i = 0; i < nl * dim; i++) sum += l->jacobian[i * W + w];
-        for (int k = 0; k < nl; k++) {
+    double sum[W] = {0};
+    for (int i = 0; i < nl * dim; i++)
+        for (int w = 0; w < W; w++) sum[w] += l->jacobian[i * W + w];
+    for (int k = 0; k < nl; k++)
+        for (int w = 0; w < W; w++) {
             l->residual[k][w] = l->wanted[k][w] - l->label[w * nl + k];
-            sum += l->residual[k][w];
+            sum[w] += l->residual[k][w];
         }
-        if (isfinite(sum)) continue;
+    for (int w = 0; w < W; w++) {
+        if (isfinite(sum[w])) continue;
         l->given[w] = false;
         for (int i = 0; i < nl * dim; i++) l->jacobian[i * W + w] = 0;
         for (int k = 0; k < nl; k++) l->residual[k][w] = 0;

@@ -13,21 +13,10 @@
 #ifndef FLAVORDIFF_INFERENCE_LEAST_NORM_H
 #define FLAVORDIFF_INFERENCE_LEAST_NORM_H
 
-#include <stddef.h>
-
-enum { FD_STEP_LANES = 8 };
-
-typedef struct fd_least_norm {
-    int n_labels, dim;         /* at most FD_MAX_LABELS, FD_MAX_PARAMS */
-    const double *jacobian;    /* (n_labels, dim, lanes) */
-    const double *residual;    /* (n_labels, lanes) */
-    const double *movable;     /* (dim, lanes): 1 moves, 0 is frozen; NULL: all move */
-    double relative;           /* >= 0; 1e-10 is the plain step in double precision. At least 1e-13 without `absolute` */
-    const double *absolute;    /* (lanes), > 0, in units of (J J^T)_kk; NULL: none */
-} fd_least_norm;
+#include "kernels/least_norm_lanes.h"
 
 /* dx into step (dim, lanes), which overlaps no input. A label that no movable component changes is left out. Thread-safe;
- * never allocates. */
+ * never allocates. The same bits from every instruction set. */
 void fd_least_norm_solve(const fd_least_norm *problem, double *step);
 
 /* Rows of a model's derivatives() into lanes: jacobian (count, n_labels, dim) row-major in the parameters' own units ->
