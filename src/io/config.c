@@ -23,8 +23,8 @@ static void default_generate(fd_generate_spec *g) {
 }
 
 static void default_informed(fd_informed_spec *s) {
-    s->width = 576;
-    s->hidden = 3;
+    s->width = 768;
+    s->hidden = 2;
     s->last = 0;
     fd_informant_spec_default(&s->told);
     fd_schedule_spec_paper(&s->diffusion);
@@ -38,7 +38,7 @@ static void default_informed(fd_informed_spec *s) {
     fd_train_spec_paper(&s->train);
     s->train.batch = 256;
     s->train.updates = 40000;
-    s->train.max_rate = 3e-3;
+    s->train.max_rate = 2e-3;
     s->train.noise_mean = -0.6;
     s->train.noise_spread = 1.3;
     s->use_ema = true;

@@ -210,21 +210,16 @@ static void turn_element(int element, int *source, float *sign) {
     sign[9 + element] = re_sign;
 }
 
-/* arg M1 >= 0 (without Majorana phases: sum of Im Y_1a >= 0) by conjugation; Y_3a within 45 degrees of the positive real axis
- * by quarter turns of the columns; sum of Re Y_1a and of Re Y_2a >= 0 by the signs of those rows. The other symmetries move
+/* Y_3a within 45 degrees of the positive real axis by quarter turns of the columns; sum of Re Y_1a and of Re Y_2a >= 0 by the
+ * signs of those rows; arg M1 >= 0 (without Majorana phases: sum of Im Y_1a >= 0) by conjugation. The other symmetries move
  * arg M_i by pi, which is no isometry of noise on a line. */
 static void orient(const fd_model *model, const float *x, int *source, float *sign) {
     for (int j = 0; j < model->n_params; j++) {
         source[j] = j;
         sign[j] = 1;
     }
-    bool phases = model->n_params == SEESAW_PARAMS;
-    if ((phases ? x[SEESAW_ARG1] : x[9] + x[10] + x[11]) < 0) {
-        for (int j = 9; j < 18; j++) sign[j] = -1;
-        for (int j = SEESAW_ARG1; j < model->n_params; j++) sign[j] = -1;
-    }
     for (int a = 0; a < 3; a++) {
-        float re = x[6 + a], im = sign[15 + a] * x[15 + a];
+        float re = x[6 + a], im = x[15 + a];
         int turns = fabsf(re) >= fabsf(im) ? (re >= 0 ? 0 : 2) : im >= 0 ? 3 : 1;
         for (int i = 0; i < 3; i++)
             for (int turn = 0; turn < turns; turn++) turn_element(3 * i + a, source, sign);
@@ -237,6 +232,10 @@ static void orient(const fd_model *model, const float *x, int *source, float *si
             sign[9 + e] = -sign[9 + e];
         }
     }
+    float upper = model->n_params == SEESAW_PARAMS ? x[SEESAW_ARG1] : 0;
+    for (int e = 9; model->n_params != SEESAW_PARAMS && e < 12; e++) upper += sign[e] * x[source[e]];
+    for (int j = 9; upper < 0 && j < model->n_params; j++)
+        if (j < 18 || j >= SEESAW_ARG1) sign[j] = -sign[j];
 }
 
 static void draw_prior(const fd_model *model, fd_rng *rng, double *theta) {
