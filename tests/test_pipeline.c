@@ -12,6 +12,7 @@
 
 #include <cmocka.h>
 
+#include "flavordiff/compare.h"
 #include "flavordiff/stages.h"
 #include "stages/analyse.h"
 
@@ -159,6 +160,40 @@ static void check_ledger(void) {
     assert_null(strstr(messages, "\nreference  "));
 }
 
+/* Both networks are in the report, the informed one first, and what compare says of it. */
+static void check_report(void) {
+    static const char *const wanted[] = {"generated points of the informed network",
+                                         "generated points of the paper's network",
+                                         "exact solutions, drawn to compare with",
+                                         "Selection for tuning",
+                                         "<h2>The informed network beside the exact posterior</h2>",
+                                         "<h2>The paper and this run: informed network</h2>",
+                                         "<h2>The paper and this run: paper's network</h2>",
+                                         "<h2>Figures: informed network</h2>",
+                                         "Loss of the networks",
+                                         "<h2>Figures: paper's network</h2>",
+                                         "<code>paper/figures</code>"};
+    const char *const paths[] = {at("both/reference.h5"), at("both/informed-samples.h5")};
+    const fd_compare_spec all = {0};
+    fd_comparison c;
+    fd_error err;
+    char *html = NULL, line[160];
+    ok(fd_read_text(at("both/report.html"), 1 << 24, &html, NULL, &err), &err);
+    const char *from = html;
+    for (size_t i = 0; i < sizeof wanted / sizeof *wanted; i++, from++)
+        if (!(from = strstr(from, wanted[i]))) fail_msg("the report has no '%s' after '%s'", wanted[i], i ? wanted[i - 1] : "");
+    assert_null(strstr(from, "Loss of the networks"));
+    ok(fd_compare(2, paths, &all, &c, &err), &err);
+    snprintf(line, sizeof line, "<b>%d of %d quantities lie outside", c.n_outside, c.n_distances);
+    assert_non_null(strstr(html, line));
+    for (int i = 0; i < c.n_distances; i++)
+        if (strcmp(c.distances[i].name, "sum_m_eV") == 0)
+            snprintf(line, sizeof line, "<tr><th>sum_m_eV</th><td class=\"n\">%.4f</td>", c.distances[i].ks);
+    assert_non_null(strstr(html, line));
+    fd_comparison_free(&c);
+    free(html);
+}
+
 static void from_scratch(void **state) {
     (void)state;
     fd_config c = small();
@@ -176,6 +211,7 @@ static void from_scratch(void **state) {
     assert_false(there("both/paper/figures/loss.gp")); /* all networks are in one figure */
     assert_true(file_has("both/figures/loss.gp", "tuned-1") && file_has("both/figures/loss.gp", "loss-informed.csv"));
     check_ledger();
+    check_report();
     assert_non_null(strstr(messages, "run: tuned network: "));
     assert_non_null(strstr(messages, "run: informed network, network alone: "));
     const char *told = strstr(messages, "run: informed network, projected: ");
@@ -199,6 +235,7 @@ static void informed_alone(void **state) {
     analysed("alone/analysis/summary.json", "informed-samples.h5");
     assert_true(file_has("alone/config.yaml", "\npaper: false\n") && there("alone/figures/loss-informed.csv"));
     assert_null(strstr(messages, "tuned network"));
+    assert_false(file_has("alone/report.html", "Selection for tuning") || file_has("alone/report.html", "class=\"missing\""));
     same_rows("both/informed-samples.h5", "alone/informed-samples.h5");
 
     c.train.updates = 21; /* of the paper's chain */
@@ -238,6 +275,7 @@ static void paper_alone(void **state) {
     assert_false(there("paper/informed.h5") || there("paper/reference.h5") || there("paper/paper"));
     analysed("paper/analysis/summary.json", "samples.h5");
     assert_null(strstr(messages, "informed"));
+    assert_false(file_has("paper/report.html", "<h2>The informed") || file_has("paper/report.html", "informed network"));
     c.paper = false;
     assert_int_equal(pipeline(&c, false, "nothing", &err), FD_ERR_CONFIG);
     assert_non_null(strstr(err.message, "informed.enabled"));

@@ -42,6 +42,8 @@ fd_status fd_compare(int n_paths, const char *const *paths, const fd_compare_spe
                      fd_error *err);
 void fd_comparison_free(fd_comparison *comparison);
 
+/* In words, in out[64], which is returned: "as two draws of one", "different: by chance once in 1,234". */
+char *fd_distance_verdict(const fd_distance *distance, char out[64]);
 /* As a table for people, as CSV (one header, a row a set and quantity), as JSON; fresh text, NULL without memory. */
 char *fd_compare_text(int n, const fd_comparison *comparisons, const fd_compare_spec *spec);
 char *fd_compare_csv(int n, const fd_comparison *comparisons);

@@ -70,7 +70,8 @@ const cli_verb cli_verbs[] = {
      "Each figure as PNG and PDF with its data (CSV) and the gnuplot script that drew it, in FOLDER/figures of -o.",
      "flavordiff plot analysis -o .", CLI_RESULT | CLI_OUTPUT | CLI_TARGET, 1, 1, verb_plot, NULL},
     {"report", "RUN_FOLDER", "report.html of a run folder",
-     "One self-contained page: what was run, the ledger, the figures, the paper beside this run.",
+     "One self-contained page: what was run, the ledger, the figures, the paper beside this run, the informed network "
+     "beside exact solutions.",
      "flavordiff report runs/quick", CLI_RESULT, 1, 1, verb_report, NULL},
     {"evaluate", "POINTS.csv", "observables, chi2 and 3 sigma verdict of given points",
      "Reads a CSV whose header names the model's parameters (re_Y_1e ... im_Y_3tau, r1, r2, k, arg_M1, arg_M2; any order, "

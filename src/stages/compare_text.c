@@ -1,28 +1,30 @@
 /* compare, for people and for programs. */
 #include <jansson.h>
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "flavordiff/compare.h"
 #include "stages/text.h"
 
-/* In words; a chance below what the asymptotic formula can mean is not printed. */
-static void verdict(fd_text *text, const fd_distance *d) {
+/* A chance below what the asymptotic formula can mean is not printed. */
+char *fd_distance_verdict(const fd_distance *d, char out[64]) {
     double tail = d->periodic ? d->kuiper_tail : d->ks_tail;
     char count[32];
     if (d->n == 0 || d->m == 0)
-        fd_text_add(text, "no finite values");
+        snprintf(out, 64, "no finite values");
     else if (!d->outside)
-        fd_text_add(text, "as two draws of one");
+        snprintf(out, 64, "as two draws of one");
     else if (tail < 1e-6)
-        fd_text_add(text, "DIFFERENT: by chance less than once in 1,000,000");
+        snprintf(out, 64, "DIFFERENT: by chance less than once in 1,000,000");
     else
-        fd_text_addf(text, "different: by chance once in %s", fd_text_count((uint64_t)(1 / tail), count));
+        snprintf(out, 64, "different: by chance once in %s", fd_text_count((uint64_t)(1 / tail), count));
+    return out;
 }
 
 static void one_table(fd_text *text, const fd_comparison *c, const fd_compare_spec *spec) {
-    char n[32], m[32];
+    char n[32], m[32], words[64];
     fd_text_addf(text, "%s (%s rows) against the reference %s (%s rows), %s\n", c->set, fd_text_count(c->m, m),
                  c->reference, fd_text_count(c->n, n),
                  spec->all_rows ? "all finite rows" : "solutions inside the prior");
@@ -37,8 +39,7 @@ static void one_table(fd_text *text, const fd_comparison *c, const fd_compare_sp
             fd_text_addf(text, "%8.4f %9.4f  ", d->kuiper, d->kuiper_null);
         else
             fd_text_addf(text, "%8s %9s  ", "", "");
-        verdict(text, d);
-        fd_text_add(text, "\n");
+        fd_text_addf(text, "%s\n", fd_distance_verdict(d, words));
     }
     fd_text_addf(text, "%d of %d quantities outside the 99 %% null; %.1f are expected by chance when nothing differs\n",
                  c->n_outside, c->n_distances, FD_COMPARE_TAIL * c->n_distances);

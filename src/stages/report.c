@@ -64,17 +64,53 @@ static void read_rounds(fd_report *r) {
     }
 }
 
-static void read_analysis(fd_report *r) {
-    char *summary = fd_path(r->folder, "analysis/summary.json"), *csv = fd_path(r->folder, "analysis/solutions.csv");
-    if (summary && fd_json_load(summary, &r->summary, NULL)) r->summary = NULL;
-    r->has_solutions = r->summary && csv && !fd_table_read(csv, &r->solutions, NULL);
+static void read_analysis(const fd_report *r, fd_report_part *part) {
+    char name[64];
+    snprintf(name, sizeof name, "%sanalysis/summary.json", part->folder);
+    char *summary = fd_path(r->folder, name);
+    snprintf(name, sizeof name, "%sanalysis/solutions.csv", part->folder);
+    char *csv = fd_path(r->folder, name);
+    if (summary && fd_json_load(summary, &part->summary, NULL)) part->summary = NULL;
+    part->has_solutions = part->summary && csv && !fd_table_read(csv, &part->solutions, NULL);
     free(summary);
     free(csv);
 }
 
+static const char informed[] = "informed network";
+
+/* The last set of the ledger that a network gave, and the one before where that is the same without projection. */
+static void find_result(const fd_report *r, fd_report_part *part, bool of_informed) {
+    for (int i = r->n_sets; i-- > 0;) {
+        const fd_ledger_entry *e = &r->sets[i];
+        if (e->exact || (strncmp(e->set, informed, sizeof informed - 1) == 0) != of_informed) continue;
+        size_t same = strcspn(e->set, ",");
+        part->result = e;
+        if (i > 0 && e->set[same] && strncmp(e[-1].set, e->set, same + 1) == 0) part->alone = e - 1;
+        return;
+    }
+}
+
+/* The configuration says which networks there are: others' files are left over from another one. */
+static void read_parts(fd_report *r) {
+    bool both = r->has_config && r->config.informed.enabled && r->config.paper;
+    bool lead = r->has_config && r->config.informed.enabled;
+    r->n_parts = 1 + both;
+    for (int i = 0; i < r->n_parts; i++) {
+        bool of_informed = lead && i == 0;
+        fd_report_part *part = &r->parts[i];
+        part->name = of_informed ? informed : "paper's network";
+        part->file = of_informed ? "informed-samples.h5" : "samples.h5";
+        part->folder = i ? "paper/" : "";
+        part->has_samples = read_info(r, part->file, &part->samples);
+        read_analysis(r, part);
+        find_result(r, part, of_informed);
+    }
+    r->part = r->parts;
+}
+
 static void read_target(fd_report *r) {
-    const char *name = json_string_value(json_object_get(json_object_get(r->summary, "target"), "name"));
-    if (!name && r->has_samples) name = r->samples.target;
+    const char *name = json_string_value(json_object_get(json_object_get(r->part->summary, "target"), "name"));
+    if (!name && r->part->has_samples) name = r->part->samples.target;
     if (!name && r->has_config) name = r->config.target;
     r->has_target = name && !fd_named_target(r->run, name, &r->target, NULL, NULL);
 }
@@ -83,13 +119,12 @@ static fd_status read_folder(fd_report *r, fd_error *err) {
     char *ledger = fd_path(r->folder, "ledger.json");
     if (!ledger) return fd_fail(err, FD_ERR_MEMORY, "out of memory");
     read_config(r);
-    r->has_samples = read_info(r, "samples.h5", &r->samples);
-    read_rounds(r);
-    read_analysis(r);
-    read_target(r);
     if (access(ledger, F_OK) || fd_ledger_read(ledger, FD_MOST_SETS, &r->n_sets, r->sets, NULL)) r->n_sets = 0;
     free(ledger);
-    if (!r->has_config && !r->summary && !r->has_samples && !r->n_sets)
+    read_parts(r);
+    if (!r->has_config || r->config.paper) read_rounds(r);
+    read_target(r);
+    if (!r->has_config && !r->part->summary && !r->part->has_samples && !r->n_sets)
         return fd_fail(err, FD_ERR_EMPTY,
                        "%s: no config.yaml, samples.h5, ledger.json or analysis/summary.json; is it a run folder?",
                        r->folder);
@@ -98,31 +133,39 @@ static fd_status read_folder(fd_report *r, fd_error *err) {
 
 /* ---- page ------------------------------------------------------------------------------------------------- */
 
-const fd_ledger_entry *fd_report_result(const fd_report *r) {
-    for (int i = r->n_sets; i-- > 0;)
-        if (!r->sets[i].exact) return &r->sets[i];
-    return NULL;
-}
-
-/* The one sentence most readers come for. */
+/* The one sentence most readers come for, of each network. */
 static void headline(fd_report *r) {
     fd_text *html = &r->html;
+    const fd_report_part *part = r->part;
     char a[32], b[32];
-    const fd_ledger_entry *last = fd_report_result(r);
-    if (!last && !r->has_samples) return;
-    const fd_tally *t = last ? &last->tally : &r->samples.tally;
+    if (!part->result && !part->has_samples) return;
+    const fd_tally *t = part->result ? &part->result->tally : &part->samples.tally;
     double lo, hi;
     fd_wilson(t->labels, t->n, &lo, &hi);
     fd_text_addf(
         html,
-        "<p class=\"headline\"><b>%s</b> of %s generated points reproduce the measured masses and mixing within "
+        "<p class=\"headline\"><b>%s</b> of %s generated points%s%s reproduce the measured masses and mixing within "
         "3&nbsp;σ",
-        fd_text_count(t->labels, a), fd_text_count(t->n, b));
+        fd_text_count(t->labels, a), fd_text_count(t->n, b), r->n_parts > 1 ? " of the " : "",
+        r->n_parts > 1 ? part->name : "");
     fd_text_addf(
-        html,
-        " (yield %.3g, 95&nbsp;%% interval %.3g to %.3g); %s of them have all parameters inside the prior box. "
-        "The paper reports 104 of 30,000,000 (yield 3.47e-06, 95&nbsp;%% interval 2.86e-06 to 4.20e-06).</p>\n",
+        html, " (yield %.3g, 95&nbsp;%% interval %.3g to %.3g); %s of them have all parameters inside the prior box.",
         t->n ? (double)t->labels / (double)t->n : 0.0, lo, hi, fd_text_count(t->labels_in_prior, a));
+    if (part->alone)
+        fd_text_addf(html, " They were projected onto their labels; before that %s were solutions, %s inside the prior box.",
+                     fd_text_count(part->alone->tally.labels, a), fd_text_count(part->alone->tally.labels_in_prior, b));
+    if (part == &r->parts[r->n_parts - 1])
+        fd_text_add(html, " The paper reports 104 of 30,000,000 (yield 3.47e-06, 95&nbsp;% interval 2.86e-06 to 4.20e-06).");
+    fd_text_add(html, "</p>\n");
+}
+
+/* Calls a section once for each network. */
+static void for_parts(fd_report *r, void (*section)(fd_report *)) {
+    for (int i = 0; i < r->n_parts; i++) {
+        r->part = &r->parts[i];
+        section(r);
+    }
+    r->part = r->parts;
 }
 
 static void page(fd_report *r) {
@@ -140,11 +183,12 @@ static void page(fd_report *r) {
         "</h1>\n<p class=\"sub\">A diffusion model generates type-I seesaw parameters conditioned on neutrino data. "
         "Report of %s by flavordiff %s (%s).</p>\n",
         when, fd_version(), fd_revision());
-    headline(r);
+    for_parts(r, headline);
     fd_report_run(r);
     fd_report_ledger(r);
-    fd_report_compare(r);
-    fd_report_figures(r);
+    fd_report_exact(r);
+    for_parts(r, fd_report_compare);
+    for_parts(r, fd_report_figures);
     fd_report_reading(r);
     fd_html_close(&r->html);
 }
@@ -163,8 +207,10 @@ fd_status fd_stage_report(const fd_run *run, const char *run_folder, fd_error *e
     fd_say(run, "report: %s", path);
 cleanup:
     if (r) {
-        json_decref(r->summary);
-        fd_table_free(&r->solutions);
+        for (int i = 0; i < r->n_parts; i++) {
+            json_decref(r->parts[i].summary);
+            fd_table_free(&r->parts[i].solutions);
+        }
         fd_text_free(&r->html);
         free(r->config_text);
     }

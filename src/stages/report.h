@@ -11,18 +11,30 @@
 
 enum { FD_MOST_SETS = 64 };
 
+/* What one network of the run gave, as far as it is there. */
+typedef struct fd_report_part {
+    const char *name;   /* "informed network" */
+    const char *file;   /* of its samples, in the run folder */
+    const char *folder; /* with its analysis and figures, relative to the run folder: "" or "paper/" */
+    bool has_samples, has_solutions;
+    fd_sample_info samples;
+    json_t *summary; /* analysis/summary.json, or NULL */
+    fd_table solutions;
+    const fd_ledger_entry *result, *alone; /* of the ledger: what counts; the network alone where that was projected; or NULL */
+} fd_report_part;
+
 /* A run folder as far as it is there; what is missing is said in the report. */
 typedef struct fd_report {
     const fd_run *run;
     const char *folder;
     fd_text html;
-    bool has_config, has_target, has_samples, has_solutions;
+    bool has_config, has_target;
     fd_config config;
     char *config_text;
-    json_t *summary; /* analysis/summary.json, or NULL */
-    fd_table solutions;
     fd_target target;
-    fd_sample_info samples;
+    int n_parts; /* the informed network first */
+    fd_report_part parts[2];
+    const fd_report_part *part; /* the one that is written about */
     int n_sets;
     fd_ledger_entry sets[FD_MOST_SETS];
     int n_rounds;
@@ -42,16 +54,15 @@ void fd_html_row(fd_text *html, const char *name, const char *format, ...) FD_PR
 void fd_html_pair(fd_text *html, const char *name, const char *paper, const char *format, ...) FD_PRINTF(4, 5);
 /* Paragraph saying that something is missing; escaped. */
 void fd_html_missing(fd_text *html, const char *format, ...) FD_PRINTF(2, 3);
-/* <figure> with figures/NAME.png of the run folder embedded; what is missing is said. caption is HTML of ours. */
+/* <figure> with figures/NAME.png of the part embedded; what is missing is said. caption is HTML of ours. */
 void fd_html_figure(fd_report *report, const char *name, const char *title, const char *caption);
-
-/* The set of the ledger that counts: the last that was generated; NULL: none. */
-const fd_ledger_entry *fd_report_result(const fd_report *report);
 
 /* ---- sections --------------------------------------------------------------------------------------------- */
 
 void fd_report_run(fd_report *report);     /* what was run */
 void fd_report_ledger(fd_report *report);  /* yields and selection counts */
+void fd_report_exact(fd_report *report);   /* the informed network's solutions beside reference.h5 */
+/* Of the part the report is at: */
 void fd_report_compare(fd_report *report); /* paper / this run, limits */
 void fd_report_figures(fd_report *report); /* figures 2-5, both readings of the phases, loss */
 void fd_report_reading(fd_report *report); /* how we read the paper */

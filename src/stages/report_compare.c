@@ -140,9 +140,9 @@ static void limit_cells(fd_text *html, const json_t *limit, bool band) {
 
 static void limits_table(fd_report *r) {
     fd_text *html = &r->html;
-    const json_t *limits = json_object_get(r->summary, "limits"), *limit;
+    const json_t *limits = json_object_get(r->part->summary, "limits"), *limit;
     size_t i;
-    if (json_array_size(limits) == 0 || r->solutions.n_rows == 0) return;
+    if (json_array_size(limits) == 0 || r->part->solutions.n_rows == 0) return;
     fd_text_add(html, "<h2>Limits</h2>\n<p>Drawn in the figures, never cut on.</p>\n<div "
                       "class=\"wide\"><table><thead><tr><th>limit</th>"
                       "<th>quantity</th><th>range</th><th>solutions that satisfy it</th></tr></thead><tbody>\n");
@@ -154,7 +154,7 @@ static void limits_table(fd_report *r) {
         fd_text_add(html, "</th><td>");
         limit_cells(html, limit, band);
         fd_text_addf(html, "</td><td>%lld of %zu", (long long)json_integer_value(json_object_get(limit, "satisfied")),
-                     r->solutions.n_rows);
+                     r->part->solutions.n_rows);
         if (band)
             fd_text_addf(html, " (below the lower end: %lld)",
                          (long long)json_integer_value(json_object_get(limit, "below_all")));
@@ -165,22 +165,24 @@ static void limits_table(fd_report *r) {
 
 void fd_report_compare(fd_report *r) {
     fd_text *html = &r->html;
-    const json_t *digits = json_object_get(r->summary, "digits");
-    const fd_ledger_entry *last = fd_report_result(r);
-    const fd_tally *t = last ? &last->tally : r->has_samples ? &r->samples.tally : NULL;
+    const json_t *digits = json_object_get(r->part->summary, "digits");
+    const fd_ledger_entry *last = r->part->result;
+    const fd_tally *t = last ? &last->tally : r->part->has_samples ? &r->part->samples.tally : NULL;
     char a[32], b[32];
-    fd_text_add(html, "<h2>The paper and this run</h2>\n");
+    fd_text_addf(html, "<h2>The paper and this run%s%s</h2>\n", r->n_parts > 1 ? ": " : "",
+                 r->n_parts > 1 ? r->part->name : "");
     if (r->has_target && r->target.ordering == FD_ORDERING_INVERTED)
         fd_text_add(html, "<p>This run is of inverted ordering; the paper's numbers are of normal ordering and stand "
                           "here for orientation.</p>\n");
-    if (!r->has_solutions) fd_html_missing(html, "analysis/solutions.csv is missing; `flavordiff analyse` makes it.");
-    if (r->has_solutions && r->solutions.n_rows == 0)
+    if (!r->part->has_solutions)
+        fd_html_missing(html, "%sanalysis/solutions.csv is missing; `flavordiff analyse` makes it.", r->part->folder);
+    if (r->part->has_solutions && r->part->solutions.n_rows == 0)
         fd_html_missing(html, "No solution in this run: predictions cannot be compared. Points shown in the figures "
                               "are only the nearest by χ².");
-    else if (r->has_solutions && r->solutions.n_rows < FD_FEW_SOLUTIONS)
+    else if (r->part->has_solutions && r->part->solutions.n_rows < FD_FEW_SOLUTIONS)
         fd_html_missing(html, "Only %zu solution%s: medians and quartiles below are of so few points and mean little.",
-                        r->solutions.n_rows, r->solutions.n_rows == 1 ? "" : "s");
-    json_int_t changed = json_integer_value(json_object_get(json_object_get(r->summary, "samples"), "flags_changed"));
+                        r->part->solutions.n_rows, r->part->solutions.n_rows == 1 ? "" : "s");
+    json_int_t changed = json_integer_value(json_object_get(json_object_get(r->part->summary, "samples"), "flags_changed"));
     if (changed > 0)
         fd_html_missing(html,
                         "The target set has been edited since the samples were made: %lld of their rows have another "
@@ -196,7 +198,7 @@ void fd_report_compare(fd_report *r) {
         fd_html_pair(html, "Yield", "3.5e-06 (2.9e-06 to 4.2e-06, 95 %)", "%.2g (%.2g to %.2g, 95 %%)",
                      t->n ? (double)t->labels / (double)t->n : 0.0, lo, hi);
     }
-    if (r->has_solutions && r->solutions.n_rows > 0) solution_rows(html, &r->solutions);
+    if (r->part->has_solutions && r->part->solutions.n_rows > 0) solution_rows(html, &r->part->solutions);
     if (digits) {
         digits_row(html, json_object_get(digits, "solutions"), "Hierarchy of the Yukawas",
                    "95.2 % within two digits (1 / 2 / 3 / 4 digits: 49 / 50 / 3 / 2)");

@@ -8,9 +8,9 @@
 
 /* "Shown: 37 solutions." or the truth about there being too few. */
 static void sample_size(const fd_report *r, char *out, size_t size) {
-    size_t n = r->solutions.n_rows;
+    size_t n = r->part->solutions.n_rows;
     char number[32], drawn[32];
-    if (!r->has_solutions)
+    if (!r->part->has_solutions)
         snprintf(out, size, "How many points are shown is not known: the analysis folder is missing.");
     else if (n == 0)
         snprintf(out, size,
@@ -71,13 +71,18 @@ static const struct {
 
 void fd_report_figures(fd_report *r) {
     char size[300], caption[1000];
+    const char *note = r->has_config && r->config.informed.enabled
+                           ? "The informed network's loss is on what its first guess leaves to be predicted."
+                           : "";
     sample_size(r, size, sizeof size);
-    fd_text_add(
+    fd_text_addf(
         &r->html,
-        "<h2>Figures</h2>\n<p>Each is in the folder <code>figures</code> as PNG and PDF, with its data as CSV and the "
-        "gnuplot script that drew it.</p>\n");
+        "<h2>Figures%s%s</h2>\n<p>Each is in the folder <code>%sfigures</code> as PNG and PDF, with its data as CSV and the "
+        "gnuplot script that drew it.</p>\n",
+        r->n_parts > 1 ? ": " : "", r->n_parts > 1 ? r->part->name : "", r->part->folder);
     for (size_t i = 0; i < sizeof figures / sizeof *figures; i++) {
-        snprintf(caption, sizeof caption, "%s %s", figures[i].caption, figures[i].points ? size : "");
+        if (!figures[i].points && r->part != r->parts) continue; /* the losses of all networks are in one figure */
+        snprintf(caption, sizeof caption, "%s %s", figures[i].caption, figures[i].points ? size : note);
         fd_html_figure(r, figures[i].name, figures[i].title, caption);
     }
 }

@@ -109,7 +109,7 @@ static void base64(fd_text *html, const unsigned char *bytes, size_t n) {
 void fd_html_figure(fd_report *report, const char *name, const char *title, const char *caption) {
     char file[64], *png = NULL;
     size_t length = 0;
-    snprintf(file, sizeof file, "figures/%s.png", name);
+    snprintf(file, sizeof file, "%sfigures/%s.png", report->part->folder, name);
     char *path = fd_path(report->folder, file);
     if (!path || fd_read_text(path, (size_t)64 << 20, &png, &length, NULL)) {
         fd_html_missing(&report->html, "%s: %s is not there; `flavordiff plot` makes it.", title, file);

@@ -32,8 +32,17 @@ static void model_rows(fd_text *html, const fd_model_options *o) {
                     : "the paper's reading was asked for (eigenvectors with a real first row); this report shows both");
 }
 
-static void config_rows(fd_text *html, const fd_config *c) {
-    fd_html_row(html, "Random seed", "%llu", (unsigned long long)c->seed);
+/* The informed network's settings. */
+static void informed_rows(fd_text *html, const fd_informed_spec *s) {
+    fd_html_row(html, "Informed network", "%d hidden layer%s of %d%s, told the residual of the labels and %d Gauss-Newton step%s",
+                s->hidden, s->hidden == 1 ? "" : "s", s->width, s->last ? " and a last one" : "", s->told.label_steps,
+                s->told.label_steps == 1 ? "" : "s");
+    fd_html_row(html, "Its training", "%ld updates of %d pairs, drawn while it trains from the prior%s", s->train.updates,
+                s->train.batch, s->draws == FD_DRAWS_PRIOR ? "" : " inside widened windows");
+    generation_rows(html, "Its generation", &s->sample.generate);
+}
+
+static void paper_rows(fd_text *html, const fd_config *c) {
     fd_html_row(html, "Training pairs", "%llu prior draws, %.0f %% for training", (unsigned long long)c->simulate.pairs,
                 100 * c->simulate.train_fraction);
     fd_html_row(html, "Diffusion", "%s schedule, T = %d", fd_schedule_name(c->diffusion.kind),
@@ -55,6 +64,12 @@ static void config_rows(fd_text *html, const fd_config *c) {
                     c->sample.keep_chi2_below);
 }
 
+static void config_rows(fd_text *html, const fd_config *c) {
+    fd_html_row(html, "Random seed", "%llu", (unsigned long long)c->seed);
+    if (c->paper) paper_rows(html, c);
+    if (c->informed.enabled) informed_rows(html, &c->informed);
+}
+
 void fd_report_run(fd_report *r) {
     fd_text *html = &r->html;
     fd_text_add(html, "<h2>What was run</h2>\n<div class=\"wide\"><table>\n");
@@ -62,16 +77,20 @@ void fd_report_run(fd_report *r) {
         fd_html_row(html, "Target set", "%s: %s", r->target.name, r->target.title);
         fd_html_row(html, "Its source", "%s", r->target.source);
     }
-    if (r->has_config || r->has_samples) model_rows(html, r->has_samples ? &r->samples.model : &r->config.model);
+    const fd_report_part *p = r->part;
+    if (r->has_config || p->has_samples) model_rows(html, p->has_samples ? &p->samples.model : &r->config.model);
     if (r->has_config) config_rows(html, &r->config);
-    if (r->has_samples)
-        fd_html_row(html, "Samples", "%s; seed %llu", r->samples.note, (unsigned long long)r->samples.seed);
+    for (int i = 0; i < r->n_parts; i++, p++)
+        if (p->has_samples)
+            fd_html_row(html, r->n_parts == 1 ? "Samples" : i ? "Samples of the paper's network" : "Samples of the informed network",
+                        "%s; seed %llu", p->samples.note, (unsigned long long)p->samples.seed);
     fd_text_add(html, "</table></div>\n");
     if (!r->has_target) fd_html_missing(html, "The target set is not found; its values are not shown.");
     if (!r->has_config)
         fd_html_missing(html,
                         "config.yaml is missing or cannot be read; settings above are those stored with the samples.");
-    if (!r->has_samples) fd_html_missing(html, "samples.h5 is missing or cannot be read.");
+    for (int i = 0; i < r->n_parts; i++)
+        if (!r->parts[i].has_samples) fd_html_missing(html, "%s is missing or cannot be read.", r->parts[i].file);
     if (r->has_config) {
         fd_text_add(html, "<details><summary>The whole configuration</summary><pre>");
         fd_html_escape(html, r->config_text);
@@ -167,6 +186,7 @@ static void selection_table(fd_report *r) {
 }
 
 void fd_report_ledger(fd_report *r) {
+    bool paper = !r->has_config || r->config.paper;
     bool before = r->has_config && r->config.tune_rounds == 0; /* what was sampled is the pre-network */
     fd_text_add(&r->html, "<h2>Yields</h2>\n");
     for (int i = 0; i < r->n_sets; i++) before = before || strstr(r->sets[i].set, "pre-network") != NULL;
@@ -174,8 +194,8 @@ void fd_report_ledger(fd_report *r) {
         ledger_table(r);
     else
         fd_html_missing(&r->html, "ledger.json is missing or cannot be read; yields are not shown.");
-    if (r->n_sets && !before)
+    if (r->n_sets && paper && !before)
         fd_html_missing(
             &r->html, "No samples of the pre-network (before.h5): the yield before tuning is not known for this run.");
-    selection_table(r);
+    if (paper) selection_table(r);
 }
