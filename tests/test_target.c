@@ -280,6 +280,39 @@ static void labels_of_the_network(void **state) {
     }
 }
 
+/* Labels of the global fit: each side of a best fit has its share and its spread, and the moduli are those of the angles. */
+static void labels_of_the_global_fit(void **state) {
+    (void)state;
+    enum { N = 20000 };
+    bench b;
+    set_up(&b, "nufit-6.0-ic24-no");
+    const fd_measurement *m = find(&b.target, "dm3l_eV2");
+    double up = 0, above = 0, below = 0, s13 = 0;
+    for (uint64_t item = 0; item < N; item++) {
+        fd_rng rng;
+        double label[N_LAB];
+        fd_rng_start(&rng, 52, FD_STREAM_LABEL, item, 0);
+        fd_judge_gaussian_label(b.judge, &rng, label);
+        double off = pow(10, label[1]) - m->best;
+        up += off > 0;
+        *(off > 0 ? &above : &below) += off * off;
+        s13 += label[4] * label[4];
+        for (int row = 0; row < 3; row++) {
+            const double *r = label + 2 + 3 * row;
+            assert_below(fabs(r[0] * r[0] + r[1] * r[1] + r[2] * r[2] - 1), 1e-14);
+        }
+    }
+    /* 5 standard errors: of a binomial fraction, of a mean square of a half normal (its relative variance is 2), of a mean. */
+    double share = m->plus / (m->plus + m->minus);
+    assert_below(fabs(up / N - share), 5 * 0.5 / sqrt(N));
+    assert_below(fabs(sqrt(above / up) / m->plus - 1), 5 * sqrt(0.5 / (N * share)));
+    assert_below(fabs(sqrt(below / (N - up)) / m->minus - 1), 5 * sqrt(0.5 / (N * (1 - share))));
+    const fd_measurement *angle = find(&b.target, "s13sq");
+    double mean = angle->best + sqrt(2 / M_PI) * (angle->plus - angle->minus);
+    assert_below(fabs(s13 / N - mean), 5 * angle->plus / sqrt(N));
+    tear_down(&b);
+}
+
 /* Windows that exclude each other are known beforehand, and must not hang the program. */
 static void impossible_window_ends(void **state) {
     (void)state;
@@ -412,7 +445,7 @@ int main(void) {
         cmocka_unit_test(shipped_sets_are_consistent), cmocka_unit_test(numbers_are_those_published),
         cmocka_unit_test(derived_moduli_can_be_recomputed), cmocka_unit_test(judge_by_hand),
         cmocka_unit_test(mismatches_are_refused), cmocka_unit_test(labels_of_the_network),
-        cmocka_unit_test(impossible_window_ends), cmocka_unit_test(wrong_files_say_what_and_where),
+        cmocka_unit_test(labels_of_the_global_fit), cmocka_unit_test(impossible_window_ends), cmocka_unit_test(wrong_files_say_what_and_where),
         cmocka_unit_test(missing_files_say_where_was_looked)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

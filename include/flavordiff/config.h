@@ -17,7 +17,7 @@
 enum { FD_MAX_ROUNDS = 20 }; /* of tuning */
 
 typedef enum fd_param_scaling { FD_SCALING_NONE, FD_SCALING_BOX /* prior range -> [-1, 1] */, FD_SCALING_STANDARD } fd_param_scaling;
-typedef enum fd_label_choice { FD_LABEL_CENTRAL, FD_LABEL_WINDOW, FD_LABEL_VALUES } fd_label_choice;
+typedef enum fd_label_choice { FD_LABEL_CENTRAL, FD_LABEL_WINDOW, FD_LABEL_VALUES, FD_LABEL_GAUSSIAN } fd_label_choice;
 
 typedef struct fd_simulate_spec {
     uint64_t pairs;          /* 100000 */

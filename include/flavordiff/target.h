@@ -88,4 +88,8 @@ void fd_judge_window_label(const fd_judge *judge, fd_rng *rng, double *label);
  * log10, angles linearly and clipped into [0, 1]. Moduli are left open when widen > 1, where the angles say enough. */
 void fd_judge_region(const fd_judge *judge, double widen, fd_region *region);
 
+/* A label drawn from the global fit: masses and angles from exp(-chi^2 / 2) with the two errors of each measurement, delta
+ * uniform, nothing cut. The smooth alternative to the 3 sigma window. Deterministic in rng. */
+void fd_judge_gaussian_label(const fd_judge *judge, fd_rng *rng, double *label);
+
 #endif

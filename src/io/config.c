@@ -44,13 +44,14 @@ static void default_informed(fd_informed_spec *s) {
     s->use_ema = true;
     s->sample.n = 20000;
     s->sample.keep_chi2_below = INFINITY;
-    s->sample.generate = (fd_generate_spec){.sampler = {.kind = FD_SAMPLER_DPMPP_2M_SDE, .steps = 8, .eta = 1, .variance = FD_VARIANCE_BETA,
+    s->sample.generate = (fd_generate_spec){.sampler = {.kind = FD_SAMPLER_DPMPP_2M_SDE, .steps = 10, .eta = 1, .variance = FD_VARIANCE_BETA,
                                                         .grid = FD_GRID_LOG_SNR, .rho = 7, .clip = true},
                                             .gamma = 1,
                                             .guidance_s_max = INFINITY,
                                             .label = FD_LABEL_WINDOW,
                                             .symmetries = true};
     fd_project_spec_default(&s->sample.generate.project);
+    s->sample.generate.project.steps = 20;
 }
 
 void fd_config_default(fd_config *config) {

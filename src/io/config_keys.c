@@ -50,7 +50,8 @@ static const fd_key_choice grids[] = {
 static const fd_key_choice variances[] = {
     {"beta", FD_VARIANCE_BETA}, {"beta_tilde", FD_VARIANCE_BETA_TILDE}, {NULL, 0}};
 static const fd_key_choice labels[] = {
-    {"central", FD_LABEL_CENTRAL}, {"window", FD_LABEL_WINDOW}, {"values", FD_LABEL_VALUES}, {NULL, 0}};
+    {"central", FD_LABEL_CENTRAL}, {"window", FD_LABEL_WINDOW}, {"values", FD_LABEL_VALUES},
+    {"gaussian", FD_LABEL_GAUSSIAN}, {NULL, 0}};
 
 static const fd_key_choice methods[] = {
     {"orbit", FD_REFERENCE_ORBIT}, {"rejection", FD_REFERENCE_REJECTION}, {NULL, 0}};

@@ -77,6 +77,14 @@ static bool inside(const cut *c, double value) { return value >= c->lo && value 
 
 static double draw(const cut *c, fd_rng *rng) { return c->lo + (c->hi - c->lo) * fd_rng_uniform(rng); }
 
+/* The two halves of chi^2 have different errors: a side is chosen by its share of the integral of exp(-chi^2 / 2). */
+static double draw_gaussian(const cut *c, fd_rng *rng) {
+    double plus = 1 / c->inverse_plus, minus = 1 / c->inverse_minus;
+    bool up = fd_rng_uniform(rng) * (plus + minus) < plus;
+    double z = fabs(fd_rng_normal(rng));
+    return up ? c->best + plus * z : c->best - minus * z;
+}
+
 /* One draw of angles and delta; true when its moduli, which it leaves in `label`, are inside all windows. */
 static bool draw_moduli(const fd_judge *judge, fd_rng *rng, double *label) {
     const fd_model *model = judge->model;
@@ -232,4 +240,19 @@ void fd_judge_region(const fd_judge *judge, double widen, fd_region *region) {
         region->lo[c->observable] = lo;
         region->hi[c->observable] = hi;
     }
+}
+
+void fd_judge_gaussian_label(const fd_judge *judge, fd_rng *rng, double *label) {
+    const fd_model *model = judge->model;
+    double s[3], moduli[9];
+    for (int l = 0; l < model->n_labels; l++)
+        if (!judge->unitary || judge->modulus[l] < 0)
+            label[l] = to_label(&model->labels[l], draw_gaussian(&judge->cuts[judge->label_cut[l]], rng));
+    if (!judge->unitary) return;
+    for (int k = 0; k < 3; k++)
+        do s[k] = draw_gaussian(&judge->cuts[judge->angle_cut[k]], rng);
+        while (!(s[k] > 0 && s[k] < 1));
+    fd_mixing_moduli(s[0], s[1], s[2], FD_TWO_PI * fd_rng_uniform(rng), moduli);
+    for (int l = 0; l < model->n_labels; l++)
+        if (judge->modulus[l] >= 0) label[l] = to_label(&model->labels[l], moduli[judge->modulus[l]]);
 }

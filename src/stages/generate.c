@@ -24,7 +24,12 @@ struct fd_generator {
     double projecting;                /* wall seconds so far */
 };
 
-static const char *const label_words[] = {"central", "window", "values"};
+/* Whether every sample has a label of its own. */
+static bool own_labels(const fd_generator *g) {
+    return g->spec.label == FD_LABEL_WINDOW || g->spec.label == FD_LABEL_GAUSSIAN;
+}
+
+static const char *const label_words[] = {"central", "window", "values", "gaussian"};
 
 /* "DPM-Solver++(2M) SDE, 20 steps, eta 1, Karras grid (rho 7), x0 clipped to the prior" */
 static void sampler_words(const fd_sampler_spec *s, char *how, size_t size) {
@@ -84,7 +89,7 @@ static fd_status choose_label(fd_generator *g, fd_error *err) {
 static fd_status prepare_projection(fd_generator *g, fd_error *err) {
     if (!g->spec.project.steps) return FD_OK;
     fd_status status = fd_projector_create(g->setting.model, &g->file.params, &g->spec.project, &g->projector, err);
-    if (!status && g->spec.label != FD_LABEL_WINDOW) status = fd_projector_nearest_label(g->projector, g->aim, err);
+    if (!status && !own_labels(g)) status = fd_projector_nearest_label(g->projector, g->aim, err);
     return status;
 }
 
@@ -227,12 +232,13 @@ static void tile_labels(const fd_generator *g, tile *t) {
     for (size_t i = 0; i < t->rows; i++) {
         fd_rng rng;
         double *label = t->aims + i * n_labels;
-        if (g->spec.label != FD_LABEL_WINDOW) {
+        if (!own_labels(g)) {
             memcpy(label, g->aim, n_labels * sizeof *label);
             continue;
         }
         fd_rng_start(&rng, g->seed, FD_STREAM_LABEL, t->first + i, 0);
-        fd_judge_window_label(g->setting.judge, &rng, label);
+        if (g->spec.label == FD_LABEL_GAUSSIAN) fd_judge_gaussian_label(g->setting.judge, &rng, label);
+        else fd_judge_window_label(g->setting.judge, &rng, label);
         normalise_label(g, label, t->conditions + i * n_labels);
     }
 }
@@ -272,7 +278,7 @@ static void project_tile(const fd_generator *g, tile *t) {
 
 /* Labels, reverse process, back to physical units, verdict. Returns the seconds spent projecting. */
 static double run_tile(const fd_generator *g, tile *t) {
-    int shared = g->spec.label != FD_LABEL_WINDOW;
+    int shared = !own_labels(g);
     double start;
     tile_labels(g, t);
     fd_sampler_run(g->sampler, g->guided, g->seed, t->first, (int)t->rows, shared ? g->fixed_label : t->conditions, shared,
