@@ -78,8 +78,8 @@ void fd_judge_central_label(const fd_judge *judge, double *label);
 /* False when windows of moduli and angles exclude each other: of 100,000 sets of angles and delta, drawn when the judge
  * was made, none gave nine moduli inside their windows. Ask before drawing window labels, and refuse the target. */
 bool fd_judge_window_feasible(const fd_judge *judge);
-/* A label drawn inside the 3 sigma window. The nine moduli belong to one unitary matrix: masses and
- * angles uniform in their 3 sigma ranges and delta uniform on [0, 2 pi) (it is not a label), kept when
+/* A label drawn inside the 3 sigma window. The nine moduli belong to one unitary matrix: log10 of the
+ * masses and the angles uniform in their 3 sigma ranges and delta uniform on [0, 2 pi) (it is not a label), kept when
  * all nine moduli lie in their windows. Deterministic in rng. Precondition: fd_judge_window_feasible(); without it every
  * element of the label is NaN. */
 void fd_judge_window_label(const fd_judge *judge, fd_rng *rng, double *label);

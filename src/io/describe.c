@@ -61,8 +61,8 @@ static json_t *network_json(const fd_model_file *file) {
         json_array_append_new(widths, json_integer(spec->widths[i]));
         json_array_append_new(activations, json_string(fd_activation_name(spec->activations[i])));
     }
-    return json_pack("{s:i, s:i, s:o, s:o, s:I, s:b, s:b}", "parameters", spec->dim, "labels", spec->n_labels, "widths",
-                     widths, "activations", activations, "weights", (json_int_t)file->network->n_weights,
+    return json_pack("{s:i, s:i, s:b, s:i, s:o, s:o, s:I, s:b, s:b}", "parameters", spec->dim, "labels", spec->n_labels,
+                     "simulator_informed", file->informed, "features", spec->n_features, "widths", widths, "activations", activations, "weights", (json_int_t)file->network->n_weights,
                      "averaged_weights", file->ema != NULL, "samples_from_averaged", file->use_ema);
 }
 

@@ -73,6 +73,12 @@ static fd_status bind_labels(fd_judge *judge, const fd_target *target, fd_error 
     return FD_OK;
 }
 
+/* Uniform in label space: a flat prior of the seesaw scale makes Delta m^2 uniform in its logarithm. */
+static double draw_label(const fd_label *label, const cut *c, fd_rng *rng) {
+    double a = to_label(label, c->lo), b = to_label(label, c->hi);
+    return a + (b - a) * fd_rng_uniform(rng);
+}
+
 static bool inside(const cut *c, double value) { return value >= c->lo && value <= c->hi; }
 
 static double draw(const cut *c, fd_rng *rng) { return c->lo + (c->hi - c->lo) * fd_rng_uniform(rng); }
@@ -208,7 +214,7 @@ void fd_judge_window_label(const fd_judge *judge, fd_rng *rng, double *label) {
         if (!judge->feasible)
             label[l] = NAN;
         else if (!judge->unitary || judge->modulus[l] < 0)
-            label[l] = to_label(&model->labels[l], draw(&judge->cuts[judge->label_cut[l]], rng));
+            label[l] = draw_label(&model->labels[l], &judge->cuts[judge->label_cut[l]], rng);
     }
     if (!judge->feasible || !judge->unitary) return;
     while (!draw_moduli(judge, rng, label)) {} /* ends: a point of positive measure has been found before */
