@@ -188,6 +188,15 @@ expect 0 'tally_alone' fd info projected.h5
 expect 0 '^samples +200 ' fd sample net.h5 -n 200 -o not-projected.h5 $small $project --no-project
 expect 2 'sample.project.steps' fd sample net.h5 -n 9 -o x.h5 --set sample.project.steps=-1
 
+expect 0 '^  as read +0 %' fd project pairs.h5 -o by-hand.h5
+expect 0 'samples, projected: [0-9,]+ of 4,000 samples did not reach their label' fd project pairs.h5 -o by-hand.h5 -f
+expect 0 'projection alone, no network: rows of a set of role prior; label window' fd info by-hand.h5
+expect 1 'by-hand.h5: exists already' fd project pairs.h5 -o by-hand.h5
+expect 1 'nofile.h5' fd project nofile.h5 -o x.h5
+expect 3 'net.h5' fd project net.h5 -o x.h5
+expect 2 'is an input of this command too' fd project pairs.h5 -o pairs.h5 -f
+expect 2 'informed.sample.project.steps' fd project pairs.h5 -o x.h5 --set informed.sample.project.steps=0
+
 # ---- files that are not what they should be
 expect 1 'nofile.h5' fd train nofile.h5 -o x.h5
 expect 3 'point.csv' fd train point.csv -o x.h5

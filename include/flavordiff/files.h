@@ -38,7 +38,7 @@ typedef struct fd_sample_info {
     fd_model_options model;
     uint64_t n, n_train;  /* rows; the first n_train are for training, the others for validation */
     fd_tally tally;
-    fd_tally alone;       /* projected sets: the same points as the network left them; else n = 0 */
+    fd_tally alone;       /* projected sets: the same points before projection; else n = 0 */
     uint64_t groups[3];   /* role "selected": rows by mass condition only, mixing only, both */
     uint64_t seed;
 } fd_sample_info;

@@ -31,6 +31,10 @@ fd_status fd_stage_train_informed(const fd_run *run, const char *out, fd_error *
 fd_status fd_stage_select(const fd_run *run, const char *model, const char *out, fd_error *err);
 fd_status fd_stage_sample(const fd_run *run, const fd_sample_spec *spec, const char *model, const char *out,
                           fd_error *err);
+/* project: the ablation of the network. Every row of any sample set is given a label as informed.sample says and moved onto
+ * it with informed.sample.project, in the coordinates of the prior's box; role "generated", with the rows as read in `alone`.
+ * FD_ERR_CONFIG on no steps, FD_ERR_MISMATCH when the set's ordering is not the target's, FD_ERR_EMPTY on a set of no rows. */
+fd_status fd_stage_project(const fd_run *run, const char *samples, const char *out, fd_error *err);
 /* reference: exact draws from the prior inside the 3 sigma windows of all that is cut on (region.h), role "reference". */
 fd_status fd_stage_reference(const fd_run *run, const char *out, fd_error *err);
 /* One set of a ledger. */

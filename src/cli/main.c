@@ -47,6 +47,11 @@ const cli_verb cli_verbs[] = {
      "and the ledger shows the network alone and projected.",
      "flavordiff sample tuned.h5 -n 100000 --sampler ddim --steps 20 -o samples.h5",
      CLI_STAGE | CLI_NUMBER | CLI_NO_PROJECT | CLI_GENERATE, 1, 1, verb_sample, "sample.n"},
+    {"project", "SAMPLES.h5", "projection without a network: rows of a sample set moved onto labels",
+     "What the projection does by itself: every row of SAMPLES, prior draws for instance, is given a label of the target set "
+     "and moved onto it inside the prior, with label and project of the block informed.sample. Prints the ledger of the rows "
+     "as read and projected. Nearly all become solutions; that they are not distributed as exact ones, compare shows.",
+     "flavordiff project pairs.h5 -o projected.h5", CLI_STAGE, 1, 1, verb_project, NULL},
     {"reference", "[CONFIG.yaml]", "exact solutions: the prior inside the 3 sigma windows of a target set",
      "Independent draws from what every generator of solutions should sample: the prior, restricted to the 3 sigma windows of the "
      "mass-squared differences, the angles and the nine |U|. --method orbit draws heavy masses and Yukawas up to a "

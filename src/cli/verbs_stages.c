@@ -30,8 +30,9 @@ static fd_status report(const fd_run *run, const cli *c, fd_error *err) {
 }
 static fd_status pipeline(const fd_run *run, const cli *c, fd_error *err) { return fd_pipeline(run, c->output, err); }
 
-/* The ledger of the set just written. */
-static fd_status print_ledger(const fd_run *run, const char *path, const char *set, fd_error *err) {
+/* The ledger of the set just written. before: what a projected set's points were, where it was not a network that left them;
+ * else NULL. */
+static fd_status print_ledger(const fd_run *run, const char *path, const char *set, const char *before, fd_error *err) {
     fd_sample_reader *reader = NULL;
     fd_sample_info info;
     fd_status status = fd_samples_open(path, &reader, &info, err);
@@ -39,6 +40,7 @@ static fd_status print_ledger(const fd_run *run, const char *path, const char *s
     fd_samples_close(reader);
     fd_ledger_entry entries[2];
     int n = fd_ledger_entries(set, &info, entries);
+    if (n == 2 && before) snprintf(entries[0].set, sizeof entries[0].set, "%s, %s", set, before);
     char *text = fd_ledger_text(n, entries);
     if (text) run->message(run->user, text);
     free(text);
@@ -55,11 +57,15 @@ static fd_status sample(const fd_run *run, const cli *c, fd_error *err) {
         if (c->number[0]) spec.n = run->config->sample.n;
     }
     if (!status) status = fd_stage_sample(run, &spec, c->args[0], c->output, err);
-    return status ? status : print_ledger(run, c->output, "samples", err);
+    return status ? status : print_ledger(run, c->output, "samples", NULL, err);
 }
 static fd_status select_points(const fd_run *run, const cli *c, fd_error *err) {
     fd_status status = fd_stage_select(run, c->args[0], c->output, err);
-    return status ? status : print_ledger(run, c->output, "generated", err);
+    return status ? status : print_ledger(run, c->output, "generated", NULL, err);
+}
+static fd_status project(const fd_run *run, const cli *c, fd_error *err) {
+    fd_status status = fd_stage_project(run, c->args[0], c->output, err);
+    return status ? status : print_ledger(run, c->output, "samples", "as read", err);
 }
 
 static fd_status with_output(cli *c, cli_stage stage, fd_error *err) {
@@ -77,6 +83,7 @@ fd_status verb_sample(cli *c, fd_error *err) {
     if (!fd_model_file_is_informed(c->args[0], &informed, NULL) && informed) c->block = "informed.sample";
     return with_output(c, sample, err);
 }
+fd_status verb_project(cli *c, fd_error *err) { return with_output(c, project, err); }
 fd_status verb_analyse(cli *c, fd_error *err) { return with_output(c, analyse, err); }
 fd_status verb_plot(cli *c, fd_error *err) { return with_output(c, plot, err); }
 fd_status verb_report(cli *c, fd_error *err) { return cli_run_stage(c, NULL, report, err); }

@@ -62,7 +62,7 @@ void fd_sample_info_write(fd_h5 *h, const fd_sample_info *info, uint64_t rows) {
     fd_h5_drop(h, group);
     write_tally(h, "tally", &info->tally,
                 "Counts over everything that was generated, kept or not; windows are 3 sigma");
-    if (info->alone.n) write_tally(h, "tally_alone", &info->alone, "The same points as the network left them, before projection");
+    if (info->alone.n) write_tally(h, "tally_alone", &info->alone, "The same points before projection");
     group = fd_h5_new_group(h, "groups");
     fd_h5_put_text(h, group, "description", "Selected rows that meet the chi^2 cut on masses only, on mixing only, on both");
     for (int i = 0; i < 3; i++) fd_h5_put_u64(h, group, group_names[i], info->groups[i]);

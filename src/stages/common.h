@@ -50,6 +50,18 @@ typedef struct fd_setting {
 fd_status fd_setting_create(const fd_model_options *options, const char *target, fd_setting *setting, fd_error *err);
 void fd_setting_free(fd_setting *setting);
 
+/* Labels asked for (labels.c). Whether every point has one of its own (window, gaussian) or all share one (central, values);
+ * the choice in a word. */
+bool fd_own_labels(const fd_generate_spec *spec);
+const char *fd_label_word(const fd_generate_spec *spec);
+/* FD_ERR_CONFIG on another number of label_values than the model has labels, and on window labels of a target set whose
+ * windows exclude each other. To be asked before the two below. */
+fd_status fd_check_label_choice(const fd_setting *setting, const fd_generate_spec *spec, fd_error *err);
+/* The label (n_labels, label space) that all points share, as given: a central one may contradict itself. */
+void fd_shared_label(const fd_setting *setting, const fd_generate_spec *spec, double *label);
+/* The label of point `item`, drawn: a function of (seed, item) alone. */
+void fd_own_label(const fd_setting *setting, const fd_generate_spec *spec, uint64_t seed, uint64_t item, double *label);
+
 /* theta rounded to float32 and judged: labels, chi2 and flags for n rows. Periodic parameters are brought into their
  * range first. labels (n, n_labels). Rows in parallel. */
 void fd_judge_rows(const fd_setting *setting, size_t n, float *theta, double *labels, fd_chi2 *chi2, uint8_t *flags);

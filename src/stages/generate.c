@@ -24,13 +24,6 @@ struct fd_generator {
     double projecting;                /* wall seconds so far */
 };
 
-/* Whether every sample has a label of its own. */
-static bool own_labels(const fd_generator *g) {
-    return g->spec.label == FD_LABEL_WINDOW || g->spec.label == FD_LABEL_GAUSSIAN;
-}
-
-static const char *const label_words[] = {"central", "window", "values", "gaussian"};
-
 /* "DPM-Solver++(2M) SDE, 20 steps, eta 1, Karras grid (rho 7), x0 clipped to the prior" */
 static void sampler_words(const fd_sampler_spec *s, char *how, size_t size) {
     static const char *const names[] = {[FD_SAMPLER_DDPM] = "DDPM",
@@ -60,7 +53,7 @@ void fd_generate_note(const fd_generate_spec *spec, char *note, size_t size) {
         snprintf(projected, sizeof projected, "; projected onto it (at most %d steps, trust %g)", spec->project.steps,
                  spec->project.trust);
     snprintf(note, size, "%s; guidance gamma = %g%s (eps = (1 - gamma) eps(null) + gamma eps(label)); label %s%s%s", how,
-             spec->gamma, where, label_words[spec->label], projected, turned);
+             spec->gamma, where, fd_label_word(spec), projected, turned);
 }
 
 /* label (n_labels, label space) -> the network's normalised coordinates. */
@@ -69,27 +62,16 @@ static void normalise_label(const fd_generator *g, const double *label, float *o
         out[i] = (float)((label[i] - g->file.labels.shift[i]) / g->file.labels.scale[i]);
 }
 
-static fd_status choose_label(fd_generator *g, fd_error *err) {
-    const fd_model *model = g->setting.model;
-    double label[FD_MAX_LABELS] = {0};
-    if (g->spec.label == FD_LABEL_VALUES) {
-        if (g->spec.n_label_values != model->n_labels)
-            return fd_fail(err, FD_ERR_CONFIG, "label_values: the model has %d labels, the configuration gives %d",
-                           model->n_labels, g->spec.n_label_values);
-        memcpy(label, g->spec.label_values, sizeof label);
-    } else {
-        fd_judge_central_label(g->setting.judge, label);
-    }
-    normalise_label(g, label, g->fixed_label);
-    memcpy(g->aim, label, sizeof label);
-    return FD_OK;
+static void choose_label(fd_generator *g) {
+    fd_shared_label(&g->setting, &g->spec, g->aim);
+    normalise_label(g, g->aim, g->fixed_label);
 }
 
 /* A label without contradictions is projected onto as it is; central ones, midpoints of windows, may have some. */
 static fd_status prepare_projection(fd_generator *g, fd_error *err) {
     if (!g->spec.project.steps) return FD_OK;
     fd_status status = fd_projector_create(g->setting.model, &g->file.params, &g->spec.project, &g->projector, err);
-    if (!status && !own_labels(g)) status = fd_projector_nearest_label(g->projector, g->aim, err);
+    if (!status && !fd_own_labels(&g->spec)) status = fd_projector_nearest_label(g->projector, g->aim, err);
     return status;
 }
 
@@ -127,14 +109,11 @@ static fd_status prepare(fd_generator *g, const char *path, fd_error *err) {
                        g->setting.model->n_labels);
     if (g->file.use_ema && g->file.ema)
         memcpy(g->file.network->weights, g->file.ema, g->file.network->n_weights * sizeof(float));
-    if (g->spec.label == FD_LABEL_WINDOW && !fd_judge_window_feasible(g->setting.judge))
-        return fd_fail(err, FD_ERR_CONFIG,
-                       "target set %s: no unitary matrix has all nine |U| inside their windows; label: window cannot be",
-                       g->setting.target.name);
     if (g->spec.sampler.steps > g->file.schedule.steps)
         return fd_fail(err, FD_ERR_CONFIG, "sampler.steps: %d, but %s was trained with %d steps of noise",
                        g->spec.sampler.steps, path, g->file.schedule.steps);
-    fd_status status = choose_label(g, err);
+    fd_status status = fd_check_label_choice(&g->setting, &g->spec, err);
+    if (!status) choose_label(g);
     if (!status) status = fd_schedule_create(&g->file.schedule, &g->schedule, err);
     if (!status) status = fd_sampler_create(&g->spec.sampler, g->schedule, &g->sampler, err);
     if (!status && g->spec.sampler.clip) status = clip_to_prior(g, err);
@@ -230,15 +209,12 @@ typedef struct tile {
 static void tile_labels(const fd_generator *g, tile *t) {
     size_t n_labels = (size_t)g->guided->n_labels;
     for (size_t i = 0; i < t->rows; i++) {
-        fd_rng rng;
         double *label = t->aims + i * n_labels;
-        if (!own_labels(g)) {
+        if (!fd_own_labels(&g->spec)) {
             memcpy(label, g->aim, n_labels * sizeof *label);
             continue;
         }
-        fd_rng_start(&rng, g->seed, FD_STREAM_LABEL, t->first + i, 0);
-        if (g->spec.label == FD_LABEL_GAUSSIAN) fd_judge_gaussian_label(g->setting.judge, &rng, label);
-        else fd_judge_window_label(g->setting.judge, &rng, label);
+        fd_own_label(&g->setting, &g->spec, g->seed, t->first + i, label);
         normalise_label(g, label, t->conditions + i * n_labels);
     }
 }
@@ -278,7 +254,7 @@ static void project_tile(const fd_generator *g, tile *t) {
 
 /* Labels, reverse process, back to physical units, verdict. Returns the seconds spent projecting. */
 static double run_tile(const fd_generator *g, tile *t) {
-    int shared = !own_labels(g);
+    int shared = !fd_own_labels(&g->spec);
     double start;
     tile_labels(g, t);
     fd_sampler_run(g->sampler, g->guided, g->seed, t->first, (int)t->rows, shared ? g->fixed_label : t->conditions, shared,
