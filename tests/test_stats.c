@@ -111,11 +111,38 @@ static void bins(void **state) {
     assert_int_equal(counts[3], 2);
 }
 
+/* Tables of Abramowitz and Stegun 26.8 and 26.10 (and Cauchy's law in closed form); derivatives against the densities. */
+static void chi2_and_student(void **state) {
+    (void)state;
+    static const struct { int freedom; double x, tail; } chi2[] = {{1, 3.84146, 0.05}, {2, 9.21034, 0.01}, {10, 18.3070, 0.05},
+                                                                    {29, 49.5879, 0.01}, {30, 43.7730, 0.05}, {100, 135.807, 0.01}};
+    for (size_t i = 0; i < sizeof chi2 / sizeof *chi2; i++)
+        close_to(fd_chi2_tail(chi2[i].x, chi2[i].freedom), chi2[i].tail, 2e-6);
+    static const struct { int freedom; double x, tail; } student[] = {{1, 31.821, 0.01}, {2, 6.965, 0.01}, {5, 3.365, 0.01},
+                                                                      {10, 2.764, 0.01}, {29, 2.462, 0.01}, {30, 2.042, 0.025}};
+    for (size_t i = 0; i < sizeof student / sizeof *student; i++) {
+        close_to(fd_student_tail(student[i].x, student[i].freedom), student[i].tail, 2e-5);
+        close_to(fd_student_quantile(student[i].tail, student[i].freedom), student[i].x, 6e-4);
+    }
+    close_to(fd_student_tail(3, 1), 0.5 - atan(3) / pi, 1e-15);
+    for (int freedom = 1; freedom < 300; freedom += freedom < 8 ? 1 : 73) {
+        double n = freedom, x = n + 0.3, t = 0.7, h = 1e-4;
+        close_to((fd_chi2_tail(x - h, freedom) - fd_chi2_tail(x + h, freedom)) / (2 * h),
+                 exp((n / 2 - 1) * log(x / 2) - x / 2 - lgamma(n / 2)) / 2, 1e-8);
+        close_to((fd_student_tail(t - h, freedom) - fd_student_tail(t + h, freedom)) / (2 * h),
+                 exp(lgamma((n + 1) / 2) - lgamma(n / 2) - (n + 1) / 2 * log1p(t * t / n)) / sqrt(n * pi), 1e-8);
+    }
+    close_to(fd_student_tail(0, 7), 0.5, 0);
+    close_to(fd_chi2_tail(0, 7), 1, 0);
+    close_to(fd_chi2_tail(1e5, 255), 0, 0);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(wilson_published), cmocka_unit_test(wilson_defining_equation),
         cmocka_unit_test(wilson_ends),      cmocka_unit_test(quantiles),
         cmocka_unit_test(circular),         cmocka_unit_test(bins),
+        cmocka_unit_test(chi2_and_student),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -105,12 +105,43 @@ static void permutation_null(void **state) {
     }
 }
 
+/* Identical sets, disjoint ones, ties, a known divergence, and one law: 0, 1, and what they should be. */
+static void bits(void **state) {
+    (void)state;
+    enum { N = 6000, M = 4000 };
+    static double x[N], y[M];
+    fd_rng rng;
+    fd_rng_start(&rng, 61, FD_STREAM_TEST, 3000, 0);
+    for (int i = 0; i < N; i++) x[i] = fd_rng_uniform(&rng);
+    qsort(x, N, sizeof *x, ascending);
+    assert_true(fd_jensen_shannon(N, x, N, x) == 0);
+    for (int j = 0; j < M; j++) y[j] = 1 + fd_rng_uniform(&rng);
+    qsort(y, M, sizeof *y, ascending);
+    assert_true(fd_jensen_shannon(N, x, M, y) == 1 && fd_jensen_shannon(M, y, N, x) == 1);
+    assert_true(isnan(fd_jensen_shannon(0, x, M, y)));
+    /* u against 2 u: p = 1 and q = 1/2 where both are, so (log2(4/3) + log2(2/3)/2)/2 there and 1/4 beyond */
+    for (int j = 0; j < M; j++) y[j] = 2 * fd_rng_uniform(&rng);
+    qsort(y, M, sizeof *y, ascending);
+    double known = 0.5 * (log2(4.0 / 3) + 0.5 * log2(2.0 / 3)) + 0.25;
+    assert_below(fabs(fd_jensen_shannon(N, x, M, y) - known), 0.02);
+    for (int j = 0; j < M; j++) y[j] = fd_rng_uniform(&rng);
+    qsort(y, M, sizeof *y, ascending);
+    assert_below(fd_jensen_shannon(N, x, M, y), 0.003); /* scatter of chi^2_63 (1/n + 1/m) / (8 ln 2): 0.0008 */
+    for (int i = 0; i < N; i++) x[i] = i < N / 2; /* P(1) = 1/2 against 3/4: two bins, though there could be more */
+    for (int j = 0; j < M; j++) y[j] = j < 3 * M / 4;
+    qsort(x, N, sizeof *x, ascending);
+    qsort(y, M, sizeof *y, ascending);
+    known = 0.5 * (0.5 * log2(0.5 / 0.375) + 0.5 * log2(0.5 / 0.625) + 0.25 * log2(0.25 / 0.375) + 0.75 * log2(0.75 / 0.625));
+    assert_below(fabs(fd_jensen_shannon(N, x, M, y) - known), 1e-4);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(distances),
         cmocka_unit_test(cut_of_the_circle),
         cmocka_unit_test(published_quantiles),
         cmocka_unit_test(permutation_null),
+        cmocka_unit_test(bits),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -28,7 +28,8 @@ typedef enum fd_stream {
     FD_STREAM_WINDOW = 15,  /* item: 0                            search for one label inside a target's windows */
     FD_STREAM_PAIRS = 16,   /* item: block of pairs               fresh training pairs */
     FD_STREAM_REFERENCE = 17, /* item: batch of proposals         exact draws inside the windows of a target */
-    FD_STREAM_SYMMETRY = 18 /* item: sample                       its random symmetry */
+    FD_STREAM_SYMMETRY = 18, /* item: sample                      its random symmetry */
+    FD_STREAM_C2ST = 23     /* item: dealing of labels, step: fold  labels and order of a classifier's rows */
 } fd_stream;
 
 typedef struct fd_rng {

@@ -73,3 +73,31 @@ size_t fd_bin_counts(size_t n, const double *x, double lo, double hi, size_t bin
     }
     return outside;
 }
+
+double fd_chi2_tail(double x, int freedom) {
+    double half = 0.5 * x, sum = 0;
+    if (!(x > 0)) return isnan(x) ? NAN : 1;
+    /* e^-h h^a / Gamma(a + 1) for a = 0, 1, ... or a = 1/2, 3/2, ..., below freedom / 2 */
+    for (double a = freedom % 2 ? 0.5 : 0; a < 0.5 * freedom - 0.75; a++) sum += exp(a * log(half) - half - lgamma(a + 1));
+    return fmin(1, sum + (freedom % 2 ? erfc(sqrt(half)) : 0));
+}
+
+double fd_student_tail(double x, int freedom) {
+    double angle = atan(x / sqrt(freedom)), cosine = cos(angle), sum = 0, term = freedom % 2 ? cosine : 1;
+    for (int j = freedom % 2; j <= freedom - 2; j += 2) {
+        sum += term;
+        term *= cosine * cosine * (j + 1) / (j + 2);
+    }
+    sum *= sin(angle);
+    return 0.5 - 0.5 * (freedom % 2 ? (angle + sum) / (0.5 * FD_PI) : sum);
+}
+
+double fd_student_quantile(double tail, int freedom) {
+    double lo = 0, hi = 1;
+    while (fd_student_tail(hi, freedom) > tail) hi *= 2;
+    for (int i = 0; i < 100; i++) {
+        double middle = 0.5 * (lo + hi);
+        *(fd_student_tail(middle, freedom) > tail ? &lo : &hi) = middle;
+    }
+    return 0.5 * (lo + hi);
+}

@@ -38,4 +38,14 @@ void fd_circular_mean(size_t n, const double *x, double *mean, double *resultant
  * counted; their number is returned. counts is overwritten. */
 size_t fd_bin_counts(size_t n, const double *x, double lo, double hi, size_t bins, uint64_t *counts);
 
+/* Chance that chi^2 of `freedom` >= 1 degrees exceeds x: Q(freedom / 2, x / 2), as the finite sums Abramowitz and Stegun 26.4.4
+ * and 26.4.5 give. 1 for x <= 0. */
+double fd_chi2_tail(double x, int freedom);
+
+/* Chance that Student's t of `freedom` >= 1 degrees exceeds x (Abramowitz and Stegun 26.7.3 and 26.7.4); to 1e-15, not to a
+ * relative precision. */
+double fd_student_tail(double x, int freedom);
+/* What it exceeds with chance `tail`, in (0, 1/2). */
+double fd_student_quantile(double tail, int freedom);
+
 #endif
