@@ -180,6 +180,10 @@ expect 1 'pairs.h5: no row is a solution inside the prior; --all-rows' fd compar
 expect 2 'exclude each other' fd compare ref.h5 ref2.h5 --json --csv
 expect 2 'compare: expected REFERENCE.h5' fd compare ref.h5
 expect 3 'net.h5' fd compare ref.h5 net.h5
+expect 0 '^classifier: fewer than 50 rows in a set' fd compare ref.h5 ref2.h5
+expect 0 '^verdict: not told apart from the reference' fd compare ref.h5 ref2.h5
+expect 0 '^classifier: right in 0.* of 60 . 60 rows .*[(]2 dealings' fd compare pairs.h5 pairs.h5 --all-rows -n 60 --classified 60 --permutations 2
+expect 2 'permutations 1: a spread needs' fd compare ref.h5 ref2.h5 --permutations 1
 
 project="--set sample.project.steps=10 --set sample.label=window --set sample.guidance=1"
 expect 0 'samples, projected: [0-9,]+ of 200 samples did not reach their label' fd sample net.h5 -n 200 -o projected.h5 $small $project

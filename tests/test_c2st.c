@@ -1,7 +1,7 @@
 /* The classifier test: one law stays inside its null, and what no single quantity shows is caught. */
 #include "physics_oracles.h"
 
-#include "inference/c2st.h"
+#include "flavordiff/c2st.h"
 #include "inference/stats.h"
 #include "inference/two_sample.h"
 

@@ -1,7 +1,7 @@
 /* Cells and their null: simulated, and modes that are dropped. */
 #include "physics_oracles.h"
 
-#include "inference/cells.h"
+#include "flavordiff/cells.h"
 #include "inference/stats.h"
 
 enum { D = 6 };

@@ -18,7 +18,25 @@ static const char *at(const char *name) {
     return path;
 }
 
-/* Prior draws `first`.. with all flags set on even rows; parameter `changed` (-1: none) is pulled to its lower end. */
+enum { ORIENTED = -2 };
+
+/* theta through the symmetry that orients it. */
+static void orient(const fd_model *model, double *theta) {
+    float x[DIM], sign[DIM];
+    int source[DIM];
+    for (int j = 0; j < DIM; j++) {
+        const fd_param *p = &model->params[j];
+        x[j] = (float)((2 * theta[j] - p->lo - p->hi) / (p->hi - p->lo));
+    }
+    model->orient(model, x, source, sign);
+    for (int j = 0; j < DIM; j++) {
+        const fd_param *p = &model->params[j];
+        theta[j] = 0.5 * (p->lo + p->hi + (p->hi - p->lo) * (double)(sign[j] * x[source[j]]));
+    }
+}
+
+/* Prior draws `first`.. with all flags set on even rows; parameter `changed` (-1: none) is pulled to its lower end; ORIENTED:
+ * all are brought into one image of the discrete symmetries. */
 static void write_set(const char *path, fd_ordering ordering, uint64_t first, int changed) {
     fd_model_options options;
     fd_model *model;
@@ -38,6 +56,7 @@ static void write_set(const char *path, fd_ordering ordering, uint64_t first, in
         fd_rng rng;
         fd_rng_start(&rng, 71, FD_STREAM_TEST, first + i, 0);
         model->draw_prior(model, &rng, theta);
+        if (changed == ORIENTED) orient(model, theta);
         if (changed >= 0) theta[changed] -= 0.2 * (theta[changed] - model->params[changed].lo);
         for (int j = 0; j < DIM; j++) row[j] = (float)theta[j];
         model->forward(model, 1, theta, labels, NULL);
@@ -118,6 +137,31 @@ static void rows_that_count(void **state) {
     fd_comparison_free(&c);
 }
 
+/* All quantities together: two sets of prior draws are one law; masses that are scaled are seen, and leave the images as they
+ * were; rows brought into the corner of space where each orbit of the discrete symmetries has one point fill one image only. */
+static void whole_rows(void **state) {
+    (void)state;
+    fd_compare_spec spec = {.all_rows = true, .together = true, .c2st = {.permutations = 20}};
+    fd_comparison c[3];
+    fd_error err;
+    char words[256];
+    write_set(at("k.h5"), FD_ORDERING_NORMAL, 3 * ROWS, 20); /* draws of its own: rows that are twins mislead a classifier */
+    write_set(at("o.h5"), FD_ORDERING_NORMAL, 2 * ROWS, ORIENTED);
+    const char *paths[] = {at("a.h5"), at("b.h5"), at("k.h5"), at("o.h5")};
+    assert_int_equal(fd_compare(4, paths, &spec, c, &err), FD_OK);
+    for (int i = 0; i < 3; i++) assert_true(c[i].together && c[i].c2st.rows == ROWS && c[i].cells.cells > 30);
+    assert_true(c[0].c2st.tail > 0.01 && c[0].cells.tail > 0.01 && c[0].images.tail > 0.01);
+    assert_string_equal(fd_comparison_verdict(&c[0], words), "not told apart from the reference");
+    assert_true(c[1].c2st.tail < 0.01 && c[1].images.tail > 0.01);
+    assert_non_null(strstr(fd_comparison_verdict(&c[1], words), "the reference: told apart by single quantities, the classifier"));
+    assert_true(c[2].images.cells > 400 && c[2].images.filled <= 1 && c[2].images.tail < 1e-6);
+    assert_non_null(strstr(fd_comparison_verdict(&c[2], words), "the symmetry images"));
+    char *text = fd_compare_json(3, c, &spec);
+    assert_non_null(strstr(text, "\"verdict\": \"not told apart from the reference\""));
+    free(text);
+    for (int i = 0; i < 3; i++) fd_comparison_free(&c[i]);
+}
+
 static void refusals(void **state) {
     (void)state;
     fd_compare_spec spec = {.all_rows = true};
@@ -139,8 +183,8 @@ static int make_folder(void **state) {
 
 static int remove_folder(void **state) {
     (void)state;
-    static const char *const names[] = {"a.h5", "b.h5", "k.h5", "io.h5"};
-    for (int i = 0; i < 4; i++) unlink(at(names[i]));
+    static const char *const names[] = {"a.h5", "b.h5", "k.h5", "io.h5", "o.h5"};
+    for (int i = 0; i < 5; i++) unlink(at(names[i]));
     return rmdir(folder);
 }
 
@@ -148,6 +192,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(one_change),
         cmocka_unit_test(rows_that_count),
+        cmocka_unit_test(whole_rows),
         cmocka_unit_test(refusals),
     };
     return cmocka_run_group_tests(tests, make_folder, remove_folder);

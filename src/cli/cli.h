@@ -34,6 +34,7 @@ typedef enum cli_option_bit {
     CLI_GENERATE = 1 << 19, /* the options of verbs that generate points */
     CLI_CSV = 1 << 20,
     CLI_ALL_ROWS = 1 << 21,
+    CLI_TOGETHER = 1 << 22, /* the options of verbs that judge whole rows */
     CLI_STAGE = CLI_CONFIG | CLI_OUTPUT | CLI_SEED | CLI_THREADS | CLI_SET | CLI_FORCE | CLI_DRY_RUN | CLI_MAX_TIME |
                 CLI_TARGET | CLI_QUIET,
     CLI_RESULT = CLI_THREADS | CLI_FORCE | CLI_MAX_TIME | CLI_QUIET
@@ -57,6 +58,8 @@ typedef struct cli {
     int n_keyed;
     char keyed[CLI_MAX_KEYED][CLI_KEYED_SIZE]; /* options that stand for keys of a block: "sampler.steps=20" */
     const char *block; /* "sample", "informed.sample"; NULL: the block of the verb's number_key */
+    const char *figures, *corner;     /* folder; quantities of the corner plot */
+    uint64_t permutations, classified; /* --permutations, --classified */
     double max_time, vev;
     int threads;
     char command[4096]; /* as typed, for provenance */

@@ -69,7 +69,7 @@ const cli_verb cli_verbs[] = {
      "reference, beside what 99 % of pairs of draws from one distribution stay below; for angles, on [0, 2 pi), Kuiper's distance too, "
      "which does not depend on where the circle is cut and decides. Compares solutions inside the prior, and with -n the first N of "
      "each set. The exit code does not depend on what is found.",
-     "flavordiff compare reference.h5 samples.h5 -n 5000", CLI_NUMBER | CLI_ALL_ROWS | CLI_OUTPUT | CLI_JSON | CLI_CSV | CLI_FORCE, 2,
+     "flavordiff compare reference.h5 samples.h5 -n 5000", CLI_NUMBER | CLI_ALL_ROWS | CLI_OUTPUT | CLI_JSON | CLI_CSV | CLI_FORCE | CLI_TOGETHER | CLI_SEED | CLI_THREADS, 2,
      CLI_MAX_ARGS, verb_compare, NULL},
     {"plot", "ANALYSIS_FOLDER", "the paper's figures 2 to 5 from an analysis",
      "Each figure as PNG and PDF with its data (CSV) and the gnuplot script that drew it, in FOLDER/figures of -o.",

@@ -32,6 +32,8 @@ static const option_row options[] = {
     {CLI_STRICT, "strict", NULL, NULL, "exit with 5 when something was found wanting though the work was done"},
     {CLI_NO_PROJECT, "no-project", NULL, NULL, "leave the points as the network made them, whatever project.steps says"},
     {CLI_ALL_ROWS, "all-rows", NULL, NULL, "every finite row, not only solutions inside the prior"},
+    {CLI_TOGETHER, "permutations", NULL, "N", "dealings of the labels behind the classifier's null; default 50, 0: one quantity at a time only"},
+    {CLI_TOGETHER, "classified", NULL, "N", "rows of each set the classifier sees at most; default 5000"},
     {CLI_JSON, "json", NULL, NULL, "answer in JSON"},
     {CLI_CSV, "csv", NULL, NULL, "answer in CSV"},
     {CLI_PHASES, "phases", NULL, "takagi|paper", "Majorana phases: true (default), or the paper's artefact alpha21 = 0"},
@@ -99,6 +101,15 @@ static fd_status apply_keyed(cli *c, const option_row *o, const char *value, fd_
     return FD_OK;
 }
 
+static fd_status apply_together(cli *c, const option_row *o, const char *value, fd_error *err) {
+    bool permutations = strcmp(o->name, "permutations") == 0;
+    fd_status status = parse_count(o->name, value, permutations ? 0 : 1, permutations ? 10000 : 1e9,
+                                   permutations ? &c->permutations : &c->classified, err);
+    if (!status && permutations && c->permutations == 1)
+        status = fd_fail(err, FD_ERR_USAGE, "--permutations 1: a spread needs at least 2; 0 leaves the classifier out");
+    return status;
+}
+
 static fd_status apply(cli *c, const option_row *o, const char *value, fd_error *err) {
     uint64_t count = 0;
     fd_status status = FD_OK;
@@ -139,6 +150,7 @@ static fd_status apply(cli *c, const option_row *o, const char *value, fd_error 
     case CLI_STRICT: c->strict = true; break;
     case CLI_NO_PROJECT: c->no_project = true; break;
     case CLI_ALL_ROWS: c->all_rows = true; break;
+    case CLI_TOGETHER: status = apply_together(c, o, value, err); break;
     case CLI_JSON: c->json = true; break;
     case CLI_CSV: c->csv = true; break;
     case CLI_MARKDOWN: c->markdown = true; break;
@@ -181,7 +193,7 @@ static void join_command(int argc, char **argv, char *out, size_t size) {
 }
 
 fd_status cli_parse(int argc, char **argv, cli *c, fd_error *err) {
-    *c = (cli){0};
+    *c = (cli){.permutations = 50, .classified = 5000};
     join_command(argc, argv, c->command, sizeof c->command);
     const char *verb = argc > 1 ? argv[1] : "help";
     if (strcmp(verb, "--help") == 0 || strcmp(verb, "-h") == 0) verb = "help";

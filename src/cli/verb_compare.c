@@ -17,7 +17,8 @@ static fd_status put(const cli *c, const char *text, fd_error *err) {
 
 fd_status verb_compare(cli *c, fd_error *err) {
     fd_comparison comparisons[CLI_MAX_ARGS];
-    fd_compare_spec spec = {.most = c->count, .all_rows = c->all_rows};
+    fd_compare_spec spec = {.most = c->count, .all_rows = c->all_rows, .together = c->permutations > 0,
+                            .c2st = {.most = c->classified, .permutations = (int)c->permutations, .seed = c->seed}};
     int n = c->n_args - 1;
     if (c->json && c->csv) return fd_fail(err, FD_ERR_USAGE, "compare: --json and --csv exclude each other");
     if (c->output && !c->force && access(c->output, F_OK) == 0)

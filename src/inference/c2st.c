@@ -1,7 +1,7 @@
 /* The classifier is a network of the house in an unusual seat: its one component is the class, -1 or 1, to be found at the last
  * time of a schedule, where nothing is left of x, and the row is its label, which every layer sees. Least squares on the class find
  * E[class | row], whose sign is the best guess. */
-#include "inference/c2st.h"
+#include "flavordiff/c2st.h"
 
 #include <math.h>
 #include <stdlib.h>

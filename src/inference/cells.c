@@ -1,4 +1,4 @@
-#include "inference/cells.h"
+#include "flavordiff/cells.h"
 
 #include <math.h>
 #include <stdlib.h>

@@ -1,163 +1,149 @@
-/* compare: the columns of sample files, and their distances. */
+/* compare: distances of the columns of sample files, and of whole rows. */
 #include "flavordiff/compare.h"
 
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/constants.h"
-#include "inference/stats.h"
 #include "inference/two_sample.h"
-#include "stages/common.h"
+#include "stages/columns.h"
 
-enum { BLOCK = 4096 };
+/* The reference as all sets are compared with it. */
+typedef struct yardstick {
+    const fd_compare_spec *spec;
+    fd_model *model;
+    fd_columns columns;
+    double *features;       /* (n, d), with spec->together */
+    size_t n;
+    int d;
+} yardstick;
 
-/* Parameters and observables of the rows that are compared, column by column. */
-typedef struct columns {
-    int n_columns;
-    size_t n, room;                                     /* rows */
-    double *data[FD_MAX_PARAMS + FD_MAX_OBSERVABLES];   /* (n) each */
-    size_t finite[FD_MAX_PARAMS + FD_MAX_OBSERVABLES];  /* values left once sorted */
-} columns;
-
-static void columns_free(columns *c) {
-    for (int j = 0; j < c->n_columns; j++) free(c->data[j]);
-    *c = (columns){0};
-}
-
-static fd_status columns_reserve(columns *c, size_t rows, fd_error *err) {
-    size_t room = c->room ? c->room : BLOCK;
-    while (room < rows) room *= 2;
-    for (int j = 0; j < c->n_columns && room > c->room; j++) {
-        double *data = realloc(c->data[j], room * sizeof *data);
-        if (!data) return fd_fail(err, FD_ERR_MEMORY, "out of memory for %zu rows", room);
-        c->data[j] = data;
-    }
-    c->room = room;
-    return FD_OK;
-}
-
-/* Angles on [0, 2 pi), whatever range they are kept in. */
-static double on_circle(double x) {
-    double y = x - FD_TWO_PI * floor(x / FD_TWO_PI);
-    return y < FD_TWO_PI ? y : 0;
-}
-
-static void add_row(columns *c, const fd_model *model, const float *row) {
-    double theta[FD_MAX_PARAMS], observables[FD_MAX_OBSERVABLES];
-    for (int j = 0; j < model->n_params; j++) theta[j] = (double)row[j];
-    model->forward(model, 1, theta, NULL, observables);
-    for (int j = 0; j < model->n_params; j++)
-        c->data[j][c->n] = model->params[j].periodic ? on_circle(theta[j]) : theta[j];
-    for (int j = 0; j < model->n_observables; j++)
-        c->data[model->n_params + j][c->n] =
-            model->observables[j].periodic ? on_circle(observables[j]) : observables[j];
-    c->n++;
-}
-
-static fd_status read_rows(fd_sample_reader *reader, const fd_model *model, uint64_t rows, const fd_compare_spec *spec,
-                           columns *c, fd_error *err) {
-    uint8_t wanted = spec->all_rows ? FD_FINITE : FD_FINITE | FD_IN_PRIOR | FD_LABELS;
-    float *theta = malloc(BLOCK * (size_t)model->n_params * sizeof *theta);
-    uint8_t flags[BLOCK];
-    fd_status status = theta ? FD_OK : fd_fail(err, FD_ERR_MEMORY, "out of memory");
-    for (uint64_t first = 0; !status && first < rows && (!spec->most || c->n < spec->most); first += BLOCK) {
-        size_t n = rows - first < BLOCK ? (size_t)(rows - first) : BLOCK;
-        status = fd_samples_read(reader, first, n, theta, NULL, NULL, flags, err);
-        if (!status) status = columns_reserve(c, c->n + n, err);
-        for (size_t i = 0; !status && i < n && (!spec->most || c->n < spec->most); i++)
-            if ((flags[i] & wanted) == wanted) add_row(c, model, theta + i * (size_t)model->n_params);
-    }
-    free(theta);
-    return status;
-}
-
-/* Drops what is not finite and sorts. */
-static void sort_columns(columns *c) {
-    for (int j = 0; j < c->n_columns; j++) {
-        size_t kept = 0;
-        for (size_t i = 0; i < c->n; i++)
-            if (isfinite(c->data[j][i])) c->data[j][kept++] = c->data[j][i];
-        fd_sort(kept, c->data[j]);
-        c->finite[j] = kept;
-    }
-}
-
-/* The columns of a file. *model: NULL for the first file, which creates it; others must agree with it. */
-static fd_status read_set(const char *path, const fd_compare_spec *spec, fd_model **model, columns *c, char target[64],
-                          fd_error *err) {
-    fd_sample_reader *reader = NULL;
-    fd_sample_info info;
-    fd_status status = fd_samples_open(path, &reader, &info, err);
-    if (status) return status;
-    if (!*model) status = fd_model_create(&info.model, model, err);
-    else if (!fd_same_model(&info.model, &(*model)->options) || info.model.ordering != (*model)->options.ordering)
-        status = fd_fail(err, FD_ERR_MISMATCH,
-                         "%s: another model or mass ordering than the reference's; compare files of one model", path);
-    if (!status) status = fd_samples_check_model(reader, *model, err);
-    if (!status) {
-        c->n_columns = (*model)->n_params + (*model)->n_observables;
-        status = read_rows(reader, *model, info.n, spec, c, err);
-    }
-    fd_samples_close(reader);
-    if (!status && c->n == 0)
-        status = fd_fail(err, FD_ERR_EMPTY,
-                         spec->all_rows ? "%s: no finite row"
-                                        : "%s: no row is a solution inside the prior; --all-rows compares all", path);
-    snprintf(target, 64, "%s", info.target);
-    if (!status) sort_columns(c);
-    return status;
-}
-
-static void distance(const fd_model *model, int j, const columns *a, const columns *b, fd_distance *out) {
-    bool parameter = j < model->n_params;
-    const fd_observable *o = parameter ? NULL : &model->observables[j - model->n_params];
-    size_t n = a->finite[j], m = b->finite[j];
-    fd_two_sample t = fd_compare_sorted(n, a->data[j], m, b->data[j]);
-    *out = (fd_distance){.parameter = parameter, .n = n, .m = m, .ks = t.ks, .ks_tail = t.ks_tail, .kuiper = t.kuiper,
-                         .kuiper_tail = t.kuiper_tail, .ks_null = fd_ks_null(n, m, FD_COMPARE_TAIL),
-                         .kuiper_null = fd_kuiper_null(n, m, FD_COMPARE_TAIL),
-                         .periodic = parameter ? model->params[j].periodic : o->periodic};
-    snprintf(out->name, sizeof out->name, "%s", parameter ? model->params[j].name : o->name);
-    snprintf(out->unit, sizeof out->unit, "%s", parameter ? model->params[j].unit : o->unit);
+static void distance(const fd_model *model, int j, size_t n, const double *x, size_t m, const double *y, fd_distance *out) {
+    fd_quantity q = fd_quantity_of(model, j);
+    fd_two_sample t = fd_compare_sorted(n, x, m, y);
+    *out = (fd_distance){.parameter = q.parameter, .periodic = q.periodic, .n = n, .m = m, .ks = t.ks, .ks_tail = t.ks_tail,
+                         .kuiper = t.kuiper, .kuiper_tail = t.kuiper_tail, .ks_null = fd_ks_null(n, m, FD_COMPARE_TAIL),
+                         .kuiper_null = fd_kuiper_null(n, m, FD_COMPARE_TAIL)};
+    snprintf(out->name, sizeof out->name, "%s", q.name);
+    snprintf(out->unit, sizeof out->unit, "%s", q.unit);
     out->outside = out->periodic ? t.kuiper > out->kuiper_null : t.ks > out->ks_null;
 }
 
-static fd_status compare_columns(const fd_model *model, const columns *a, const columns *b, fd_comparison *out,
-                                 fd_error *err) {
+static fd_status one_by_one(const yardstick *y, const fd_columns *set, fd_comparison *out, fd_error *err) {
+    const fd_columns *a = &y->columns;
+    double *x = malloc((a->n + set->n) * sizeof *x);
     out->n = a->n;
-    out->m = b->n;
+    out->m = set->n;
     out->n_distances = a->n_columns;
-    if (!(out->distances = calloc((size_t)a->n_columns, sizeof *out->distances)))
+    out->distances = calloc((size_t)a->n_columns, sizeof *out->distances);
+    if (!x || !out->distances) {
+        free(x);
         return fd_fail(err, FD_ERR_MEMORY, "out of memory");
+    }
     for (int j = 0; j < a->n_columns; j++) {
-        distance(model, j, a, b, &out->distances[j]);
+        size_t n = fd_columns_sorted(a, j, x), m = fd_columns_sorted(set, j, x + a->n);
+        distance(y->model, j, n, x, m, x + a->n, &out->distances[j]);
         out->n_outside += out->distances[j].outside;
     }
+    free(x);
     return FD_OK;
+}
+
+/* ---- rows as a whole -------------------------------------------------------------------------------------- */
+
+/* Which of the discrete symmetries brings a row into the part of space where each orbit has one point: a number for it. */
+static uint64_t image(const fd_model *model, const fd_columns *c, size_t i) {
+    float x[FD_MAX_PARAMS], sign[FD_MAX_PARAMS];
+    int source[FD_MAX_PARAMS];
+    uint64_t hash = 0xcbf29ce484222325u; /* FNV-1a */
+    for (int j = 0; j < model->n_params; j++) {
+        const fd_param *p = &model->params[j];
+        double half = 0.5 * (p->hi - p->lo), at = c->data[j][i];
+        if (p->periodic && at >= p->hi) at -= 2 * half; /* columns have angles on [0, 2 pi) */
+        x[j] = half > 0 ? (float)((at - p->lo - half) / half) : 0;
+    }
+    model->orient(model, x, source, sign);
+    for (int j = 0; j < model->n_params; j++)
+        hash = (hash ^ (uint64_t)(2 * source[j] + (sign[j] < 0))) * 0x100000001b3u;
+    return hash;
+}
+
+typedef struct member {
+    uint64_t image;
+    bool of_set;
+} member;
+
+static int by_image(const void *a, const void *b) {
+    const member *x = a, *y = b;
+    return (x->image > y->image) - (x->image < y->image);
+}
+
+static fd_status count_images(const fd_model *model, const fd_columns *a, const fd_columns *b, fd_cells *out, fd_error *err) {
+    size_t n = a->n + b->n, images = 0;
+    member *rows = malloc(n * sizeof *rows);
+    uint64_t *counts = calloc(2 * n, sizeof *counts);
+    fd_status status = rows && counts ? FD_OK : fd_fail(err, FD_ERR_MEMORY, "out of memory");
+    for (size_t i = 0; !status && i < n; i++)
+        rows[i] = i < a->n ? (member){image(model, a, i), false} : (member){image(model, b, i - a->n), true};
+    if (!status) qsort(rows, n, sizeof *rows, by_image);
+    for (size_t i = 0; !status && i < n; i++) {
+        images += i == 0 || rows[i].image != rows[i - 1].image;
+        counts[(rows[i].of_set ? n : 0) + images - 1]++;
+    }
+    if (!status) fd_cells_counts((int)images, counts, counts + n, out);
+    free(rows);
+    free(counts);
+    return status;
+}
+
+static fd_status together(const yardstick *y, const fd_columns *set, fd_comparison *out, fd_error *err) {
+    size_t m;
+    int d;
+    double *features = fd_columns_features(y->model, set, 0, &m, &d);
+    fd_status status = features ? FD_OK : fd_fail(err, FD_ERR_MEMORY, "out of memory");
+    out->together = true;
+    if (!status && y->n >= FD_C2ST_LEAST && m >= FD_C2ST_LEAST)
+        status = fd_c2st_run(y->n, m, d, y->features, features, &y->spec->c2st, &out->c2st, err);
+    if (!status) status = fd_cells_cut(y->n, m, d, y->features, features, &out->cells, err);
+    if (!status && y->model->orient) status = count_images(y->model, &y->columns, set, &out->images, err);
+    free(features);
+    return status;
+}
+
+/* ---- files ------------------------------------------------------------------------------------------------ */
+
+static fd_status compare_set(yardstick *y, const char *path, fd_comparison *c, fd_error *err) {
+    fd_columns set = {0};
+    fd_sample_info info;
+    fd_status status = fd_columns_read(path, y->spec->most, y->spec->all_rows, &y->model, &set, &info, err);
+    if (!status) {
+        memcpy(c->target, info.target, sizeof c->target);
+        status = one_by_one(y, &set, c, err);
+    }
+    if (!status && y->spec->together) status = together(y, &set, c, err);
+    fd_columns_free(&set);
+    return status;
 }
 
 fd_status fd_compare(int n_paths, const char *const *paths, const fd_compare_spec *spec, fd_comparison *comparisons,
                      fd_error *err) {
-    columns reference = {0};
-    fd_model *model = NULL;
-    char target[64] = "";
+    yardstick y = {.spec = spec};
+    fd_sample_info info = {0};
     memset(comparisons, 0, (size_t)(n_paths - 1) * sizeof *comparisons);
-    fd_status status = read_set(paths[0], spec, &model, &reference, target, err);
+    fd_status status = fd_columns_read(paths[0], spec->most, spec->all_rows, &y.model, &y.columns, &info, err);
+    if (!status && spec->together && !(y.features = fd_columns_features(y.model, &y.columns, 0, &y.n, &y.d)))
+        status = fd_fail(err, FD_ERR_MEMORY, "out of memory");
     for (int i = 1; !status && i < n_paths; i++) {
         fd_comparison *c = &comparisons[i - 1];
-        columns set = {0};
         c->reference = paths[0];
         c->set = paths[i];
-        memcpy(c->reference_target, target, sizeof target);
-        status = read_set(paths[i], spec, &model, &set, c->target, err);
-        if (!status) status = compare_columns(model, &reference, &set, c, err);
-        columns_free(&set);
+        memcpy(c->reference_target, info.target, sizeof c->reference_target);
+        status = compare_set(&y, paths[i], c, err);
     }
     for (int i = 0; status && i < n_paths - 1; i++) fd_comparison_free(&comparisons[i]);
-    columns_free(&reference);
-    fd_model_free(model);
+    free(y.features);
+    fd_columns_free(&y.columns);
+    fd_model_free(y.model);
     return status;
 }
 

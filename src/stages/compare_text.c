@@ -23,6 +23,59 @@ char *fd_distance_verdict(const fd_distance *d, char out[64]) {
     return out;
 }
 
+static bool chance(double tail) { return tail >= FD_COMPARE_TAIL; }
+
+char *fd_comparison_verdict(const fd_comparison *c, char out[256]) {
+    double worst = 1;
+    char why[160] = "";
+    size_t used = 0;
+    for (int i = 0; i < c->n_distances; i++)
+        if (c->distances[i].n && c->distances[i].m)
+            worst = fmin(worst, c->distances[i].periodic ? c->distances[i].kuiper_tail : c->distances[i].ks_tail);
+    const struct { const char *name; bool found; } finders[] = {
+        {"single quantities", !chance(worst * c->n_distances)},
+        {"the classifier", c->c2st.rows && !chance(c->c2st.tail)},
+        {"the cells", c->cells.cells && !chance(c->cells.tail)},
+        {"the symmetry images", c->images.cells && !chance(c->images.tail)}};
+    for (size_t i = 0; i < sizeof finders / sizeof *finders; i++)
+        if (finders[i].found) used += (size_t)snprintf(why + used, sizeof why - used, "%s%s", used ? ", " : "", finders[i].name);
+    if (!used)
+        snprintf(out, 256, "not told apart from the reference");
+    else if (c->c2st.rows && c->c2st.accuracy <= 0.55)
+        snprintf(out, 256, "close to the reference, but told apart by %s", why);
+    else
+        snprintf(out, 256, "DIFFERENT from the reference: told apart by %s", why);
+    return out;
+}
+
+static const char *chance_text(double tail, char out[32]) {
+    snprintf(out, 32, tail < 1e-6 ? "< 1e-6" : "%.2g", tail);
+    return out;
+}
+
+static void cells_line(fd_text *text, const fd_cells *c, const char *name, const char *none) {
+    char p[32];
+    if (c->cells)
+        fd_text_addf(text, "%s: %d of %d filled, %.1f expected; chi2 %.1f for %d, p %s\n", name, c->filled, c->cells, c->expected,
+                     c->chi2, c->freedom, chance_text(c->tail, p));
+    else
+        fd_text_addf(text, "%s: %s\n", name, none);
+}
+
+static void whole_rows(fd_text *text, const fd_comparison *c) {
+    const fd_c2st *t = &c->c2st;
+    char n[32], p[32], words[256];
+    if (t->rows)
+        fd_text_addf(text, "classifier: right in %.4f of %s + %s rows it had not seen; null %.4f +- %.4f, 99 %% below %.4f "
+                     "(%d dealings of the labels, %d of them as right); p %s\n", t->accuracy, fd_text_count(t->rows, n), n,
+                     t->null_mean, t->null_deviation, t->null99, t->permutations, t->exceeding, chance_text(t->tail, p));
+    else
+        fd_text_addf(text, "classifier: fewer than %d rows in a set\n", FD_C2ST_LEAST);
+    cells_line(text, &c->cells, "cells of the reference", "too few rows");
+    cells_line(text, &c->images, "images under discrete symmetries", "the model has none");
+    fd_text_addf(text, "verdict: %s\n", fd_comparison_verdict(c, words));
+}
+
 static void one_table(fd_text *text, const fd_comparison *c, const fd_compare_spec *spec) {
     char n[32], m[32], words[64];
     fd_text_addf(text, "%s (%s rows) against the reference %s (%s rows), %s\n", c->set, fd_text_count(c->m, m),
@@ -43,6 +96,7 @@ static void one_table(fd_text *text, const fd_comparison *c, const fd_compare_sp
     }
     fd_text_addf(text, "%d of %d quantities outside the 99 %% null; %.1f are expected by chance when nothing differs\n",
                  c->n_outside, c->n_distances, FD_COMPARE_TAIL * c->n_distances);
+    if (c->together) whole_rows(text, c);
 }
 
 char *fd_compare_text(int n, const fd_comparison *comparisons, const fd_compare_spec *spec) {
@@ -88,17 +142,39 @@ static json_t *distance_json(const fd_distance *d) {
                      "kuiper_tail", number(d->kuiper_tail), "outside", d->outside);
 }
 
+static json_t *cells_json(const fd_cells *c) {
+    if (!c->cells) return json_null();
+    return json_pack("{s:i, s:i, s:f, s:f, s:i, s:f}", "cells", c->cells, "filled", c->filled, "expected_filled", c->expected,
+                     "chi2", c->chi2, "degrees", c->freedom, "tail", c->tail);
+}
+
+static json_t *c2st_json(const fd_c2st *t) {
+    if (!t->rows) return json_null();
+    return json_pack("{s:I, s:f, s:i, s:i, s:f, s:f, s:f, s:f}", "rows", (json_int_t)t->rows, "accuracy", t->accuracy,
+                     "permutations", t->permutations, "exceeding", t->exceeding, "null_mean", t->null_mean, "null_deviation",
+                     t->null_deviation, "null99", t->null99, "tail", t->tail);
+}
+
+static void add_whole_rows(json_t *set, const fd_comparison *c) {
+    char words[256];
+    json_object_set_new(set, "c2st", c2st_json(&c->c2st));
+    json_object_set_new(set, "cells", cells_json(&c->cells));
+    json_object_set_new(set, "images", cells_json(&c->images));
+    json_object_set_new(set, "verdict", json_string(fd_comparison_verdict(c, words)));
+}
+
 char *fd_compare_json(int n, const fd_comparison *comparisons, const fd_compare_spec *spec) {
     json_t *sets = json_array();
     for (int i = 0; i < n; i++) {
         const fd_comparison *c = &comparisons[i];
         json_t *distances = json_array();
         for (int j = 0; j < c->n_distances; j++) json_array_append_new(distances, distance_json(&c->distances[j]));
-        json_array_append_new(
-            sets, json_pack("{s:s, s:s, s:s, s:s, s:I, s:I, s:i, s:f, s:o}", "set", c->set, "reference", c->reference,
-                            "target", c->target, "reference_target", c->reference_target, "rows", (json_int_t)c->m,
-                            "reference_rows", (json_int_t)c->n, "outside", c->n_outside, "expected_outside",
-                            FD_COMPARE_TAIL * c->n_distances, "quantities", distances));
+        json_t *set = json_pack("{s:s, s:s, s:s, s:s, s:I, s:I, s:i, s:f, s:o}", "set", c->set, "reference", c->reference,
+                                "target", c->target, "reference_target", c->reference_target, "rows", (json_int_t)c->m,
+                                "reference_rows", (json_int_t)c->n, "outside", c->n_outside, "expected_outside",
+                                FD_COMPARE_TAIL * c->n_distances, "quantities", distances);
+        if (set && c->together) add_whole_rows(set, c);
+        json_array_append_new(sets, set);
     }
     json_t *root = json_pack("{s:s, s:i, s:s, s:o}", "format", "flavordiff-comparison", "format_version", 1, "rows",
                              spec->all_rows ? "finite" : "solutions inside the prior", "sets", sets);

@@ -8,8 +8,8 @@
  * with mean a and deviation s of P of them
  *
  *     T = (accuracy - a) / (s sqrt(1 + 1/P))   is Student's t of P - 1 degrees. */
-#ifndef FLAVORDIFF_INFERENCE_C2ST_H
-#define FLAVORDIFF_INFERENCE_C2ST_H
+#ifndef FLAVORDIFF_C2ST_H
+#define FLAVORDIFF_C2ST_H
 
 #include <stddef.h>
 #include <stdint.h>

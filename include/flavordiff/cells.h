@@ -2,8 +2,8 @@
  * counted, N_i of the reference and M_i of the set:
  *
  *     chi^2 = sum_i (sqrt(m/n) N_i - sqrt(n/m) M_i)^2 / (N_i + M_i)   ->  chi^2 of (cells not empty in both) - 1 degrees. */
-#ifndef FLAVORDIFF_INFERENCE_CELLS_H
-#define FLAVORDIFF_INFERENCE_CELLS_H
+#ifndef FLAVORDIFF_CELLS_H
+#define FLAVORDIFF_CELLS_H
 
 #include <stddef.h>
 #include <stdint.h>
