@@ -137,12 +137,24 @@ static void chi2_and_student(void **state) {
     close_to(fd_chi2_tail(1e5, 255), 0, 0);
 }
 
+/* Phi(Phi^-1(p)) = p, to what the approximation promises of the quantile; odd about 1/2. */
+static void normal_quantile(void **state) {
+    (void)state;
+    for (double p = 1e-12; p < 0.5; p = p * 1.7 + 1e-13) {
+        double z = fd_normal_quantile(p), slope = exp(-z * z / 2) / sqrt(2 * pi);
+        close_to(0.5 * erfc(-z / sqrt(2)), p, 3e-7 * fabs(z) * slope);
+        close_to(fd_normal_quantile(1 - p), -z, 1e-6 * (1 - z) + 1e-16 / p);
+    }
+    close_to(fd_normal_quantile(0.5), 0, 0);
+    close_to(fd_normal_quantile(0.975), FD_Z95, 3e-7);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(wilson_published), cmocka_unit_test(wilson_defining_equation),
         cmocka_unit_test(wilson_ends),      cmocka_unit_test(quantiles),
         cmocka_unit_test(circular),         cmocka_unit_test(bins),
-        cmocka_unit_test(chi2_and_student),
+        cmocka_unit_test(chi2_and_student), cmocka_unit_test(normal_quantile),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

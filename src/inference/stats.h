@@ -48,4 +48,7 @@ double fd_student_tail(double x, int freedom);
 /* What it exceeds with chance `tail`, in (0, 1/2). */
 double fd_student_quantile(double tail, int freedom);
 
+/* Phi^-1(p) for p in (0, 1), to a relative 1e-7 (Wichura 1988, Applied Statistics algorithm 241, PPND7). */
+double fd_normal_quantile(double p);
+
 #endif
