@@ -148,9 +148,11 @@ static inline void make_model_file(fd_model_file *file, bool ema) {
 static inline void make_informed_file(fd_model_file *file) {
     make_model_file(file, true);
     file->informed = true;
-    file->told = (fd_informant_spec){.prediction = FD_PREDICT_X0, .guess = true, .label_steps = 1, .regularisation = 3e-4,
+    file->told = (fd_informant_spec){.prediction = FD_PREDICT_X0, .guess = true, .label_steps = 1, .smooth = true, .waves = 5,
+                                     .regularisation = 3e-4,
                                      .clip = 7, .margin = 0.02, .fade = 0.4, .trust = 5, .trust_floor = 0.03};
     fd_network_spec spec = file->network->spec;
+    for (int l = 0; l < 2; l++) file->label_slopes[l] = 1.5 * l - 0.5;
     spec.n_features = fd_informant_features(&file->told, spec.dim, spec.n_labels);
     fd_network_free(file->network);
     assert_int_equal(fd_network_create(&spec, &file->network, NULL), FD_OK);

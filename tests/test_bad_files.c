@@ -247,7 +247,9 @@ static void wrong_informants_are_named(void **state) {
     set_u64(path = fresh_informed(), "/informant", "label_steps", (UINT64_C(1) << 32) + 1);
     refuse_network(path, FD_ERR_FORMAT, "'label_steps' of /informant is 4294967297, must be 0 to 2");
     set_u64(path = fresh_informed(), "/informant", "label_steps", 0);
-    refuse_network(path, FD_ERR_FORMAT, "/informant tells of 23 features, /network of 57");
+    refuse_network(path, FD_ERR_FORMAT, "/informant tells of 28 features, /network of 62");
+    set_u64(path = fresh_informed(), "/informant", "waves", UINT64_MAX);
+    refuse_network(path, FD_ERR_FORMAT, "/informant tells of 57 features, /network of 62");
     static const char *const positive[] = {"regularisation", "clip", "fade", "trust", "trust_floor", "margin"};
     for (size_t i = 0; i < sizeof positive / sizeof *positive; i++) {
         set_real(path = fresh_informed(), "/informant", positive[i], -1);
@@ -261,14 +263,14 @@ static void wrong_informants_are_named(void **state) {
     }
     set_attribute(path = fresh_informed(), "/network", "n_features", -1, 0, NULL);
     refuse_network(path, FD_ERR_FORMAT, "the attribute 'n_features' of /network is missing");
-    set_u64(path = fresh_informed(), "/network", "n_features", 56);
-    refuse_network(path, FD_ERR_FORMAT, "/network/layer_0/weight has 92 entries along axis 1 where 91 are needed");
+    set_u64(path = fresh_informed(), "/network", "n_features", 61);
+    refuse_network(path, FD_ERR_FORMAT, "/network/layer_0/weight has 97 entries along axis 1 where 96 are needed");
     set_u64(path = fresh_informed(), "/network", "n_features", UINT64_MAX);
     refuse_network(path, FD_ERR_FORMAT, "a network of 18446744073709551615 features; at most 160 are possible");
     hid_t file = H5Fopen(path = fresh_informed(), H5F_ACC_RDWR, H5P_DEFAULT);
     H5Ldelete(file, "/informant", H5P_DEFAULT);
     H5Fclose(file);
-    refuse_network(path, FD_ERR_FORMAT, "/network/layer_0/weight has 92 entries along axis 1 where 35 are needed");
+    refuse_network(path, FD_ERR_FORMAT, "/network/layer_0/weight has 97 entries along axis 1 where 35 are needed");
     assert_int_equal(fd_model_file_is_informed(fresh_samples(), &informed, &err), FD_ERR_FORMAT);
     assert_int_equal(fd_model_file_is_informed("no/such.h5", &informed, &err), FD_ERR_FILE);
 }

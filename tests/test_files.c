@@ -182,10 +182,12 @@ static void informed_file_round_trip(void **state) {
         if (fd_model_file_write(path, true, &file, &provenance, &err)) fail_msg("%s", err.message);
         if (fd_model_file_read(path, &back, &err)) fail_msg("%s", err.message);
         assert_true(back.informed && back.told.prediction == file.told.prediction && back.told.guess == file.told.guess);
+        assert_true(back.told.smooth && back.told.waves == 5);
+        assert_memory_equal(back.label_slopes, file.label_slopes, sizeof file.label_slopes);
         assert_true(back.told.label_steps == 1 && back.told.regularisation == 3e-4 && back.told.clip == 7 &&
                     back.told.margin == 0.02 && back.told.fade == 0.4 && back.told.trust == 5 &&
                     back.told.trust_floor == 0.03);
-        assert_int_equal(back.network->spec.n_features, 23 + 23 + 11);
+        assert_int_equal(back.network->spec.n_features, 23 + 23 + 11 + 5);
         assert_memory_equal(&back.network->spec, &file.network->spec, sizeof file.network->spec);
         assert_memory_equal(back.network->weights, file.network->weights, file.network->n_weights * sizeof(float));
         assert_int_equal(fd_model_file_is_informed(path, &informed, &err), FD_OK);

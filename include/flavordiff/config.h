@@ -60,6 +60,7 @@ typedef struct fd_informed_spec {
     fd_draws draws;          /* training pairs: the prior restricted to widened windows, or the prior */
     double widen;            /* region: the 3 sigma windows widened by this factor */
     double cluster;          /* region: draws an orbit, in the mean */
+    uint64_t pool;           /* region: so many draws are made once and met again, each time moved along the symmetries; 0: endless */
     uint64_t validation;     /* further pairs the validation loss is taken on */
     fd_train_spec train;
     bool use_ema;

@@ -77,6 +77,8 @@ typedef struct fd_model_file {
     bool informed;              /* a simulator-informed network: `told` says what it is told */
     fd_informant_spec told;
     fd_model_options model;
+    double label_slopes[FD_MAX_LABELS]; /* informed: d ln density / d label of the prior about the windows trained on, zeros
+                                         * for a flat one; what labels drawn from a window follow */
     char trained_on[16];        /* "prior" (pre-network) or "selected" (tuned) */
     long updates;               /* done in all */
     size_t n_log;               /* loss history: one row a log point */

@@ -28,6 +28,8 @@ typedef struct fd_informant_spec {
     bool oriented;        /* the network sees every point through the symmetry that orients it (fd_model.orient) */
     bool guess;           /* first guess from the prior and the label steps; false: the usual one of the prediction */
     int label_steps;      /* Gauss-Newton steps: 0, 1 or 2 */
+    bool smooth;          /* steps in the model's smooth coordinates of the labels (fd_model.surface) where it has them */
+    int waves;            /* features cos(pi k tau), k = 1 .. waves, of tau = ln s on its range as [0, 1] */
     double regularisation; /* lambda of each step, relative to the diagonal of J J^T */
     double clip;          /* features are limited to +-clip (units of the noise) */
     double margin;        /* points are brought this far (of its half width) into the prior's box before the model sees them */

@@ -91,6 +91,18 @@ struct fd_model {
     /* labels (n, n_labels) and their derivatives (n, n_labels, n_params), d label / d theta in the
      * parameters' own units. labels may be NULL. Thread-safe; never allocates. */
     void (*derivatives)(const fd_model *model, size_t n, const double *theta, double *labels, double *jacobian);
+    /* The labels in other coordinates c(theta), n_surface <= FD_MAX_LABELS of them: independent of each other, and smooth also
+     * where labels are not (two nearly equal masses, a small modulus); equal labels mean equal c but for signs. theta
+     * (n, n_params) -> c (n, n_surface) and d c / d theta (n, n_surface, n_params), which may be NULL. NULL, 0: there are none. */
+    int n_surface;
+    void (*surface)(const fd_model *model, size_t n, const double *theta, double *c, double *jacobian);
+    /* The way to given labels (n, n_labels) in coordinates that may depend on them, so that a linear step reaches far: residual
+     * (n, n_surface), zero where L(theta) = L*, and jacobian (n, n_surface, n_params), minus its derivative. Points and labels
+     * that are not finite give what is not. Both: thread-safe; never allocate; callers use inference/surface.h. */
+    void (*approach)(const fd_model *model, size_t n, const double *theta, const double *labels, double *residual,
+                     double *jacobian);
+    /* Whether steps by approach() reach further than steps in the labels themselves, which is a matter of measurement. */
+    bool approach_reaches_further;
     /* A parameter with a flat prior that only rescales: log10 |observable o| rises by scale_slopes[o] (n_observables) per unit
      * of it, 0 where it has no say. scale_slopes NULL: there is none. */
     int scale_param;

@@ -3,8 +3,9 @@
  *
  * Gauss-Newton steps of least norm in the network's normalised coordinates x = (theta - shift) / scale,
  *
- *     dx = J^T (J J^T + Lambda)^-1 (L* - L(x)),   J = d L / d x,
+ *     dx = J^T (J J^T + Lambda)^-1 (c* - c(x)),   J = d c / d x,
  *
+ * where c - c* is what is missing to the labels: L - L*, or in the coordinates of fd_model.approach where these reach further,
  * cut to the length `trust`. Walls are those of the prior: the box [lo, hi] of every parameter that is not periodic, and the
  * model's ordered pairs. A component outside its wall is reflected by it at the start and after the first two steps; after
  * a later one it is put on the wall and frozen, and all are released every third step. The walls are taken a few units of
@@ -21,7 +22,7 @@
 typedef struct fd_project_spec {
     int steps;        /* at most so many; 0: no projection */
     double trust;     /* longest step, Euclidean, in normalised coordinates */
-    double tolerance; /* done when every label is so near, |L_k - L*_k| in its own unit, or has so little left to gain */
+    double tolerance; /* done when every coordinate is so near, |c_k - c*_k| in its own unit, or has so little left to gain */
 } fd_project_spec;
 
 /* No projection (0 steps); trust 0.5, tolerance 1e-6. */

@@ -15,8 +15,10 @@
 #include <string.h>
 
 #include "flavordiff/informant.h"
+#include "base/constants.h"
 #include "diffusion/box_mean.h"
 #include "inference/least_norm.h"
+#include "inference/surface.h"
 
 enum { W = FD_STEP_LANES, MAX_ROWS = 64 };
 
@@ -28,8 +30,10 @@ typedef struct model_informant {
     double lo[FD_MAX_PARAMS], hi[FD_MAX_PARAMS];     /* the prior's box, normalised */
     double inner[FD_MAX_PARAMS], outer[FD_MAX_PARAMS]; /* the same less the margin: where the model is evaluated */
     double centre[FD_MAX_PARAMS], half[FD_MAX_PARAMS]; /* of the box, and its half width */
+    int n_surface;                                     /* coordinates of the labels */
     int steps;                                         /* T */
     double *signal, *s;                                /* [0..T] */
+    float *waves;                                      /* [0..T][waves] */
     int n_kinds, kind[FD_MAX_PARAMS]; /* components of one half width are of one kind */
     double kind_half[FD_MAX_PARAMS];
     fd_box_series *series; /* [kind][0..T] */
@@ -39,11 +43,11 @@ typedef struct model_informant {
 typedef struct lanes {
     double z[FD_MAX_PARAMS][W], mu[FD_MAX_PARAMS][W], y[FD_MAX_PARAMS][W], dx[FD_MAX_PARAMS][W];
     double jacobian[FD_MAX_LABELS * FD_MAX_PARAMS * W];
-    double wanted[FD_MAX_LABELS][W], residual[FD_MAX_LABELS][W], rho[FD_MAX_LABELS][W], shifted[FD_MAX_LABELS * W];
+    double wanted[W * FD_MAX_LABELS], residual[FD_MAX_LABELS][W], rho[FD_MAX_LABELS][W], shifted[FD_MAX_LABELS * W];
     double step[FD_MAX_PARAMS * W];
     double s[W], from_d[W], up[FD_BOX_TERMS][W], down[FD_BOX_TERMS][W];
     bool given[W];
-    double theta[W * FD_MAX_PARAMS], label[W * FD_MAX_LABELS], raw[W * FD_MAX_LABELS * FD_MAX_PARAMS];
+    double theta[W * FD_MAX_PARAMS], missing[W * FD_MAX_LABELS], raw[W * FD_MAX_LABELS * FD_MAX_PARAMS];
 } lanes;
 
 /* ---- the prior alone -------------------------------------------------------------------------------------------- */
@@ -81,19 +85,24 @@ static void prior_mean(const model_informant *m, int j, lanes *l) {
 
 /* ---- label steps ------------------------------------------------------------------------------------------------ */
 
-/* Labels and Jacobian at y for all lanes; a lane without finite ones is not given any more. */
+/* Coordinates of the labels and their Jacobian at y for all lanes; a lane without finite ones is not given any more. */
 static void linearise(const model_informant *m, lanes *l) {
-    int dim = m->base.dim, nl = m->base.n_labels;
+    int dim = m->base.dim, nl = m->n_surface;
     for (int w = 0; w < W; w++)
         for (int j = 0; j < dim; j++) l->theta[w * dim + j] = m->params.shift[j] + m->params.scale[j] * l->y[j][w];
-    m->model->derivatives(m->model, W, l->theta, l->label, l->raw);
+    if (m->spec.smooth) {
+        fd_approach(m->model, W, l->theta, l->wanted, l->missing, l->raw);
+    } else {
+        m->model->derivatives(m->model, W, l->theta, l->missing, l->raw);
+        for (int i = 0; i < W * nl; i++) l->missing[i] = l->wanted[i] - l->missing[i];
+    }
     fd_least_norm_load(nl, dim, W, l->raw, m->params.scale, l->jacobian);
     double sum[W] = {0};
     for (int i = 0; i < nl * dim; i++)
         for (int w = 0; w < W; w++) sum[w] += l->jacobian[i * W + w];
     for (int k = 0; k < nl; k++)
         for (int w = 0; w < W; w++) {
-            l->residual[k][w] = l->wanted[k][w] - l->label[w * nl + k];
+            l->residual[k][w] = l->missing[w * nl + k];
             sum[w] += l->residual[k][w];
         }
     for (int w = 0; w < W; w++) {
@@ -106,7 +115,7 @@ static void linearise(const model_informant *m, lanes *l) {
 
 /* dx from mu onto the constraint linearised at y, and rho. */
 static void label_step(const model_informant *m, lanes *l) {
-    int dim = m->base.dim, nl = m->base.n_labels;
+    int dim = m->base.dim, nl = m->n_surface;
     linearise(m, l);
     for (int k = 0; k < nl; k++) {
         double norm[W] = {0}, moved[W] = {0};
@@ -162,6 +171,11 @@ static void label_steps(const model_informant *m, lanes *l) {
 
 /* ---- rows ------------------------------------------------------------------------------------------------------- */
 
+static void load_labels(const model_informant *m, const float *labels, lanes *l, int w) {
+    for (int k = 0; k < m->base.n_labels; k++)
+        l->wanted[w * m->base.n_labels + k] = m->labels.shift[k] + m->labels.scale[k] * (double)labels[k];
+}
+
 static void load(const model_informant *m, int rows, const float *x, const int *t, const float *labels,
                  const uint8_t *given, lanes *l) {
     int dim = m->base.dim, nl = m->base.n_labels, time[W];
@@ -172,8 +186,7 @@ static void load(const model_informant *m, int rows, const float *x, const int *
         l->s[w] = m->s[t[i]];
         l->given[w] = given[i] != 0;
         for (int j = 0; j < dim; j++) l->z[j][w] = (double)x[i * dim + j] * inverse;
-        for (int k = 0; k < nl; k++)
-            l->wanted[k][w] = m->labels.shift[k] + m->labels.scale[k] * (double)labels[i * nl + k];
+        load_labels(m, labels + i * nl, l, w);
     }
     for (int j = 0; j < dim; j++) {
         if (j == 0 || m->kind[j] != m->kind[j - 1]) load_series(m, time, m->kind[j], m->half[j], l);
@@ -195,8 +208,10 @@ static void store(const model_informant *m, int w, lanes *l, int t, float *featu
                            : m->spec.prediction == FD_PREDICT_X0  ? 0
                                                                   : signal * signal * z);
     }
+    int after = m->spec.label_steps ? 2 * dim + nl : dim;
+    for (int k = 0; k < m->spec.waves; k++) features[after + k] = m->waves[t * m->spec.waves + k];
     for (int k = 0; m->spec.label_steps && k < nl; k++)
-        features[2 * dim + k] = (float)(l->given[w] ? clamp(l->rho[k][w], -most, most) : 0);
+        features[2 * dim + k] = (float)(l->given[w] && k < m->n_surface ? clamp(l->rho[k][w], -most, most) : 0);
 }
 
 static void inform(const fd_informant *self, int rows, const float *x, const int *t, const float *labels,
@@ -226,6 +241,8 @@ void fd_informant_spec_default(fd_informant_spec *spec) {
                                 .oriented = true,
                                 .guess = true,
                                 .label_steps = 2,
+                                .smooth = true,
+                                .waves = 16,
                                 .regularisation = 1e-4,
                                 .clip = 6,
                                 .margin = 0.01,
@@ -235,7 +252,7 @@ void fd_informant_spec_default(fd_informant_spec *spec) {
 }
 
 int fd_informant_features(const fd_informant_spec *spec, int n_params, int n_labels) {
-    return n_params + (spec->label_steps ? n_params + n_labels : 0);
+    return n_params + (spec->label_steps ? n_params + n_labels : 0) + spec->waves;
 }
 
 fd_status fd_informant_spec_check(const fd_informant_spec *s, fd_error *err) {
@@ -256,6 +273,7 @@ static void destroy(fd_informant *self) {
     model_informant *m = (model_informant *)self;
     free(m->base.c);
     free(m->series);
+    free(m->waves);
     free(m);
 }
 
@@ -284,7 +302,8 @@ static bool fill_tables(model_informant *m, const fd_schedule *schedule) {
     double *table = calloc(3 * n, sizeof *table);
     m->base.c = table;
     m->series = calloc((size_t)m->n_kinds * n, sizeof *m->series);
-    if (!table || !m->series) return false;
+    m->waves = calloc((size_t)m->spec.waves * n + 1, sizeof *m->waves);
+    if (!table || !m->series || !m->waves) return false;
     m->signal = table + n;
     m->s = table + 2 * n;
     for (int t = 1; t <= m->steps; t++) {
@@ -293,6 +312,9 @@ static bool fill_tables(model_informant *m, const fd_schedule *schedule) {
         m->base.c[t] = m->spec.prediction == FD_PREDICT_NOISE ? m->s[t]
                        : m->spec.prediction == FD_PREDICT_X0  ? 1
                                                               : sqrt(schedule->noise[t]);
+        double place = log(m->s[t] / fd_schedule_s(schedule, 1)) / log(fd_schedule_s(schedule, m->steps) / fd_schedule_s(schedule, 1));
+        for (int k = 0; k < m->spec.waves; k++)
+            m->waves[t * m->spec.waves + k] = (float)cos(FD_PI * (k + 1) * place);
         for (int k = 0; k < m->n_kinds; k++)
             if (m->kind_half[k] < m->s[t])
                 fd_box_series_at(m->kind_half[k], m->s[t], &m->series[(size_t)k * n + (size_t)t]);
@@ -323,6 +345,7 @@ fd_status fd_model_informant(const fd_model *model, const fd_scaler *params, con
                            .spec = *spec,
                            .params = *params,
                            .labels = *labels,
+                           .n_surface = spec->smooth ? fd_approach_dim(model) : model->n_labels,
                            .steps = schedule->spec.steps};
     fill_box(m);
     if (!fill_tables(m, schedule)) {

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "inference/least_norm.h"
+#include "inference/surface.h"
 
 /* On entry and in the first REFLECTIONS steps a component that left is reflected by its wall: points that leaked out of a
  * smooth density come back as one, where clamping would heap them on the wall. Later steps clamp and freeze, which
@@ -20,7 +21,8 @@ struct fd_projector {
     fd_scaler scaler;
     double lo[FD_MAX_PARAMS], hi[FD_MAX_PARAMS]; /* walls in normalised coordinates; infinite where periodic */
     double gap[FD_MAX_ORDERED];                  /* of an ordered pair, in the parameters' own unit */
-    bool contradiction; /* labels may contradict each other: one Lambda for all, so that every point makes the same compromise */
+    int n_surface;      /* coordinates of the labels */
+    bool contradiction; /* labels may contradict each other: they themselves are the coordinates, and there is one Lambda for all, so that every point makes the same compromise */
 };
 
 /* Lambda over the diagonal of J J^T, and over its trace (least_norm.h). */
@@ -58,6 +60,7 @@ fd_status fd_projector_create(const fd_model *model, const fd_scaler *params, co
     fd_projector *p = calloc(1, sizeof *p);
     if (!p) return fd_fail(err, FD_ERR_MEMORY, "out of memory");
     p->model = model;
+    p->n_surface = fd_approach_dim(model);
     p->spec = *spec;
     p->scaler = *params;
     for (int i = 0; i < model->n_params; i++) {
@@ -107,17 +110,22 @@ static void keep_order(const fd_projector *p, block *b, int w, bool reflect) {
     }
 }
 
-/* Labels and derivatives at x; a lane whose labels are near enough, or not numbers, stops. */
-static void evaluate(const fd_projector *p, block *b, int count, const double *target, double *theta, double *labels,
+/* What is missing to the labels, and derivatives, at x; a lane that is near enough, or not a number, stops. */
+static void evaluate(const fd_projector *p, block *b, int count, const double *labels, double *theta, double *missing,
                      double *jacobian) {
-    int dim = p->model->n_params, n_labels = p->model->n_labels;
+    int dim = p->model->n_params, n = p->n_surface;
     for (int w = 0; w < count; w++)
         for (int i = 0; i < dim; i++) theta[w * dim + i] = p->scaler.shift[i] + p->scaler.scale[i] * b->x[i][w];
-    p->model->derivatives(p->model, (size_t)count, theta, labels, jacobian);
+    if (p->contradiction) {
+        p->model->derivatives(p->model, (size_t)count, theta, missing, jacobian);
+        for (int i = 0; i < count * n; i++) missing[i] = labels[i] - missing[i];
+    } else {
+        fd_approach(p->model, (size_t)count, theta, labels, missing, jacobian);
+    }
     for (int w = 0; w < W; w++) {
         b->size[w] = 0;
-        for (int k = 0; k < n_labels; k++) {
-            double r = w < count ? target[w * n_labels + k] - labels[w * n_labels + k] : 0;
+        for (int k = 0; k < n; k++) {
+            double r = w < count ? missing[w * n + k] : 0;
             b->residual[k][w] = r;
             if (!(fabs(r) <= b->size[w])) b->size[w] = isnan(r) ? INFINITY : fabs(r);
         }
@@ -130,7 +138,7 @@ static void evaluate(const fd_projector *p, block *b, int count, const double *t
  * that belong to no unitary matrix, the residual itself never vanishes. */
 static bool nothing_to_gain(const fd_projector *p, const block *b, const double *lanes, int w) {
     int dim = p->model->n_params;
-    for (int k = 0; k < p->model->n_labels; k++) {
+    for (int k = 0; k < p->n_surface; k++) {
         double gain = 0;
         for (int i = 0; i < dim; i++) gain += lanes[(k * dim + i) * W + w] * b->step[i][w];
         if (!(fabs(gain) <= p->spec.tolerance)) return false;
@@ -138,12 +146,14 @@ static bool nothing_to_gain(const fd_projector *p, const block *b, const double 
     return true;
 }
 
+static bool by_labels(const fd_projector *p) { return p->contradiction || !p->model->approach_reaches_further; }
+
 /* For a label log10 |y| that is r < 0 away, the linear step of y instead of its logarithm's: (10^r - 1) / ln 10. One of the
  * logarithm by more than 1 / ln 10 carries y through zero; where y is a small difference of masses it does so again and
  * again. The first steps stay logarithmic, which is quick where y spans decades. */
 static void soften_falls(const fd_projector *p, block *b) {
     const double ln10 = 2.302585092994045684018;
-    for (int k = 0; k < p->model->n_labels; k++)
+    for (int k = 0; by_labels(p) && k < p->n_surface; k++)
         for (int w = 0; w < W && p->model->labels[k].log10; w++)
             if (b->residual[k][w] < 0) b->residual[k][w] = expm1(b->residual[k][w] * ln10) / ln10;
 }
@@ -156,15 +166,15 @@ static void advance(const fd_projector *p, block *b, const double *lanes, int s)
         for (int w = 0; w < W; w++) b->movable[i][w] = 1;
     if (s >= LOGARITHMIC) soften_falls(p, b);
     double lambda[W] = {0};
-    for (int i = 0; p->contradiction && i < p->model->n_labels * dim; i++)
+    for (int i = 0; p->contradiction && i < p->n_surface * dim; i++)
         for (int w = 0; w < W; w++) lambda[w] += of_trace * lanes[i * W + w] * lanes[i * W + w];
-    const fd_least_norm q = {.n_labels = p->model->n_labels, .dim = dim, .jacobian = lanes, .residual = b->residual[0],
+    const fd_least_norm q = {.n_labels = p->n_surface, .dim = dim, .jacobian = lanes, .residual = b->residual[0],
                              .movable = b->movable[0], .relative = p->contradiction ? 0 : of_diagonal,
                              .absolute = p->contradiction ? lambda : NULL};
     fd_least_norm_solve(&q, b->step[0]);
     for (int w = 0; w < W; w++) {
         double square = 0;
-        if (b->moving[w] && release && nothing_to_gain(p, b, lanes, w)) b->moving[w] = false, b->reached[w] = true;
+        if (b->moving[w] && by_labels(p) && release && nothing_to_gain(p, b, lanes, w)) b->moving[w] = false, b->reached[w] = true;
         if (!b->moving[w]) continue;
         for (int i = 0; i < dim; i++) square += b->step[i][w] * b->step[i][w];
         double factor = square > p->spec.trust * p->spec.trust ? p->spec.trust / sqrt(square) : 1;
@@ -178,8 +188,8 @@ static void advance(const fd_projector *p, block *b, const double *lanes, int s)
 static size_t block_doubles(void) { return (sizeof(block) + 63) / 64 * 64 / sizeof(double); }
 
 size_t fd_projector_scratch_bytes(const fd_projector *p) {
-    size_t dim = (size_t)p->model->n_params, n_labels = (size_t)p->model->n_labels;
-    return sizeof(double) * (block_doubles() + W * (dim + n_labels + 2 * n_labels * dim));
+    size_t dim = (size_t)p->model->n_params, n = (size_t)p->n_surface;
+    return sizeof(double) * (block_doubles() + W * (dim + n + 2 * n * dim));
 }
 
 static void load(const fd_projector *p, block *b, int count, const float *x) {
@@ -210,19 +220,19 @@ static bool any_moving(const block *b) {
 }
 
 /* At most W rows. */
-static void project_block(const fd_projector *p, int count, float *x, const double *target, uint8_t *converged,
+static void project_block(const fd_projector *p, int count, float *x, const double *labels, uint8_t *converged,
                           void *scratch) {
-    int dim = p->model->n_params, n_labels = p->model->n_labels;
+    int dim = p->model->n_params, n = p->n_surface;
     block *b = scratch;
-    double *theta = (double *)scratch + block_doubles(), *labels = theta + W * dim;
-    double *jacobian = labels + W * n_labels, *lanes = jacobian + W * n_labels * dim;
+    double *theta = (double *)scratch + block_doubles(), *missing = theta + W * dim;
+    double *jacobian = missing + W * n, *lanes = jacobian + W * n * dim;
     load(p, b, count, x);
-    evaluate(p, b, count, target, theta, labels, jacobian);
+    evaluate(p, b, count, labels, theta, missing, jacobian);
     memcpy(b->entered, b->size, sizeof b->entered);
     for (int s = 0; s < p->spec.steps && any_moving(b); s++) {
-        fd_least_norm_load(n_labels, dim, count, jacobian, p->scaler.scale, lanes);
+        fd_least_norm_load(n, dim, count, jacobian, p->scaler.scale, lanes);
         advance(p, b, lanes, s);
-        evaluate(p, b, count, target, theta, labels, jacobian);
+        evaluate(p, b, count, labels, theta, missing, jacobian);
     }
     for (int w = 0; w < count; w++) {
         converged[w] = b->reached[w];
@@ -247,6 +257,7 @@ fd_status fd_projector_nearest_label(const fd_projector *p, double *label, fd_er
     fd_projector patient = *p;
     patient.spec.steps = STEPS;
     patient.contradiction = true;
+    patient.n_surface = n_labels;
     for (int i = 0; i < TRIES; i++) {
         fd_rng rng;
         fd_rng_start(&rng, fd_derive_seed(0, "nearest label"), FD_STREAM_PRIOR, (uint64_t)i, 0);

@@ -161,6 +161,8 @@ static const fd_key informed_told[] = {
     BOOL("oriented", informed.told.oriented),
     BOOL("guess", informed.told.guess),
     INT("label_steps", informed.told.label_steps, 0, 2),
+    BOOL("smooth", informed.told.smooth),
+    INT("waves", informed.told.waves, 0, 64),
     ABOVE("regularisation", informed.told.regularisation, 0, 1),
     ABOVE("clip", informed.told.clip, 0, 1000),
     BELOW("margin", informed.told.margin, 0, 1),
@@ -177,6 +179,7 @@ static const fd_key informed_draws[] = {
     CHOICE("from", informed.draws, draws),
     REAL("widen", informed.widen, 1, 1000),
     ABOVE("cluster", informed.cluster, 0, 1000),
+    U64("pool", informed.pool, 0, 1e9),
     U64("validation", informed.validation, 0, 1e6),
     END,
 };

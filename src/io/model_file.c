@@ -86,6 +86,8 @@ static void write_informant(fd_h5 *h, const fd_informant_spec *spec) {
     fd_h5_put_u64(h, group, "oriented", spec->oriented);
     fd_h5_put_u64(h, group, "guess", spec->guess);
     fd_h5_put_u64(h, group, "label_steps", (uint64_t)spec->label_steps);
+    fd_h5_put_u64(h, group, "smooth", spec->smooth);
+    fd_h5_put_u64(h, group, "waves", (uint64_t)spec->waves);
     fd_h5_put_real(h, group, "regularisation", spec->regularisation);
     fd_h5_put_real(h, group, "clip", spec->clip);
     fd_h5_put_real(h, group, "margin", spec->margin);
@@ -102,6 +104,9 @@ static void write_training(fd_h5 *h, const fd_model_file *file) {
     fd_h5_put_array(h, group, "log", H5T_IEEE_F64LE, H5T_NATIVE_DOUBLE,
                     &(fd_h5_shape){2, {file->n_log, LOG_COLUMNS}}, file->log, "1",
                     "Columns: update, learning rate, training loss (mean since the last row), validation loss");
+    fd_h5_put_array(h, group, "label_slopes", H5T_IEEE_F64LE, H5T_NATIVE_DOUBLE,
+                    &(fd_h5_shape){1, {(hsize_t)file->network->spec.n_labels}}, file->label_slopes, "1 / label",
+                    "d ln density / d label of the prior about the windows trained on");
     fd_h5_drop(h, group);
 }
 
@@ -321,6 +326,10 @@ static void read_informant(fd_h5 *h, fd_model_file *file) {
     s->oriented = fd_h5_get_u64(h, group, place, "oriented") != 0;
     s->guess = fd_h5_get_u64(h, group, place, "guess") != 0;
     uint64_t label_steps = fd_h5_get_u64(h, group, place, "label_steps");
+    /* Files from before there was a choice: the labels themselves. */
+    s->smooth = group >= 0 && H5Aexists(group, "smooth") > 0 && fd_h5_get_u64(h, group, place, "smooth") != 0;
+    uint64_t waves = group >= 0 && H5Aexists(group, "waves") > 0 ? fd_h5_get_u64(h, group, place, "waves") : 0;
+    s->waves = waves > 64 ? 0 : (int)waves; /* a wrong number shows in that of the features */
     s->regularisation = fd_h5_get_real(h, group, place, "regularisation");
     s->clip = fd_h5_get_real(h, group, place, "clip");
     s->margin = fd_h5_get_real(h, group, place, "margin");
@@ -349,6 +358,21 @@ static void read_informant(fd_h5 *h, fd_model_file *file) {
                    file->network->spec.n_features);
 }
 
+/* Files from before there were any: flat. */
+static void read_slopes(fd_h5 *h, fd_model_file *file) {
+    static const char place[] = "training/label_slopes";
+    size_t n = h->status ? 0 : (size_t)file->network->spec.n_labels;
+    if (h->status || !fd_h5_has(h, place)) return;
+    fd_h5_shape shape = {1, {(hsize_t)n}};
+    hid_t slopes = fd_h5_dataset(h, place, H5T_FLOAT, &shape);
+    if (h->status) return;
+    fd_h5_get_rows(h, slopes, place, H5T_NATIVE_DOUBLE, 0, n, file->label_slopes);
+    H5Dclose(slopes);
+    for (size_t l = 0; l < n && !h->status; l++)
+        if (!isfinite(file->label_slopes[l]))
+            fd_h5_fail(h, FD_ERR_FORMAT, "/%s is not finite for label %zu", place, l);
+}
+
 static void read_training(fd_h5 *h, fd_model_file *file) {
     hid_t group = fd_h5_group(h, "training");
     fd_h5_get_text(h, group, "/training", "trained_on", file->trained_on, sizeof file->trained_on);
@@ -366,6 +390,7 @@ static void read_training(fd_h5 *h, fd_model_file *file) {
         file->n_log = (size_t)shape.dims[0];
     fd_h5_get_rows(h, log, "training/log", H5T_NATIVE_DOUBLE, 0, file->n_log, file->log);
     H5Dclose(log);
+    read_slopes(h, file);
 }
 
 fd_status fd_model_file_read(const char *path, fd_model_file *file, fd_error *err) {

@@ -297,6 +297,10 @@ fd_status seesaw_create(const fd_model_options *options, fd_model **model, fd_er
         .in_prior = in_prior,
         .forward = seesaw_forward,
         .derivatives = seesaw_derivatives,
+        .n_surface = SEESAW_SURFACE,
+        .surface = seesaw_surface,
+        .approach = seesaw_approach,
+        .approach_reaches_further = options->ordering == FD_ORDERING_INVERTED, /* docs/method.md */
         .scale_param = SEESAW_K,
         .scale_slopes = scale_slopes,
         .draw_region = seesaw_draw_region,

@@ -22,7 +22,7 @@ enum {
     SEESAW_DIGITS = SEESAW_HEAVY + 3, SEESAW_OBSERVABLES
 };
 
-enum { SEESAW_LABELS = 11 };
+enum { SEESAW_LABELS = 11, SEESAW_SURFACE = 6 };
 
 enum { SEESAW_RADII = 256 };
 /* The largest kappa of three digits with (4/pi) asin(1/m) - 1 <= e^{-kappa (m^2 - 1)} for all 1 <= m <= sqrt 2. */
@@ -45,6 +45,30 @@ typedef struct seesaw_block {
     fd_takagi_lanes n;      /* n, its factorisation (d in units of 10^k eV) */
 } seesaw_block;
 
+/* All that the derivatives of a block need and that does not depend on their direction; columns in physical order. */
+typedef struct seesaw_frame {
+    double u_re[3][3][FD_LANES], u_im[3][3][FD_LANES], v_re[3][3][FD_LANES], v_im[3][3][FD_LANES]; /* V = Y U */
+    double q_re[3][3][FD_LANES], q_im[3][3][FD_LANES]; /* [row a][pair]: U_aj* U_al */
+    double inverse_modulus[3][3][FD_LANES];
+    double inverse_minus[3][FD_LANES], inverse_plus[3][FD_LANES]; /* [pair]: -1 / (d_j - d_l), -1 / (d_j + d_l) */
+    double mass_weight[2][3][FD_LANES];                /* d log10|dm2| / dd_j */
+} seesaw_frame;
+
+/* One direction of parameter space. */
+typedef struct seesaw_direction {
+    double p_re[FD_SYM][FD_LANES], p_im[FD_SYM][FD_LANES]; /* P = U^T dn U, columns in physical order */
+    double out[SEESAW_LABELS][FD_LANES];                   /* derivatives of whatever is asked for */
+} seesaw_direction;
+
+/* From an evaluated block. */
+void seesaw_fill_frame(const seesaw_model *model, const seesaw_block *block, seesaw_frame *frame);
+/* Derivatives of n_out <= SEESAW_LABELS functions of n, (count, n_out, n_params): slopes() turns P of a direction into those
+ * of the functions, by_k (n_out) are those of k. */
+void seesaw_jacobian(const seesaw_model *model, const seesaw_block *block, const seesaw_frame *frame, int count,
+                     const double *theta, int n_out, const double *by_k,
+                     void (*slopes)(const void *context, seesaw_direction *direction), const void *context,
+                     double *jacobian);
+
 /* n of eq. (2.2) from Y and x of every lane, and its factorisation. */
 void seesaw_factorise(seesaw_block *block);
 /* Loads rows theta[0 .. count-1] (1 <= count <= FD_LANES; further lanes repeat the last row), factorises them and
@@ -55,6 +79,11 @@ void seesaw_observables(const seesaw_model *model, const seesaw_block *block, in
 
 void seesaw_forward(const fd_model *model, size_t n, const double *theta, double *labels, double *observables);
 void seesaw_derivatives(const fd_model *model, size_t n, const double *theta, double *labels, double *jacobian);
+
+/* fd_model.surface and fd_model.approach; the coordinates are told in seesaw_surface.c. */
+void seesaw_surface(const fd_model *model, size_t n, const double *theta, double *c, double *jacobian);
+void seesaw_approach(const fd_model *model, size_t n, const double *theta, const double *labels, double *residual,
+                     double *jacobian);
 
 /* Fills model->radii, which seesaw_draw_region() reads. */
 void seesaw_prepare_orbits(seesaw_model *model);

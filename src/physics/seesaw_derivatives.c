@@ -20,19 +20,8 @@ enum { W = FD_LANES };
 static const int pair_j[3] = {0, 0, 1}, pair_l[3] = {1, 2, 2};
 static const int sym_of_pair[3] = {FD_EM, FD_ET, FD_MT}, sym_of_diagonal[3] = {FD_EE, FD_MM, FD_TT};
 
-/* All that does not depend on the direction; columns in physical order. */
-typedef struct frame {
-    double u_re[3][3][W], u_im[3][3][W], v_re[3][3][W], v_im[3][3][W];
-    double q_re[3][3][W], q_im[3][3][W];        /* [row a][pair] */
-    double inverse_modulus[3][3][W];
-    double inverse_minus[3][W], inverse_plus[3][W]; /* [pair]: -1 / (d_j - d_l), -1 / (d_j + d_l) */
-    double mass_weight[2][3][W];                /* d log10|dm2| / dd_j */
-} frame;
-
-typedef struct direction {
-    double p_re[FD_SYM][W], p_im[FD_SYM][W];
-    double label[SEESAW_LABELS][W];
-} direction;
+typedef seesaw_frame frame;
+typedef seesaw_direction direction;
 
 static void mixing_frame(const seesaw_model *model, const seesaw_block *restrict b, frame *restrict f) {
     for (int i = 0; i < 9; i++) {
@@ -88,11 +77,12 @@ static void mass_frame(const seesaw_model *model, const seesaw_block *restrict b
 }
 
 /* P of a direction to the derivatives of the labels. */
-static void project(const frame *restrict f, direction *restrict t) {
+static void label_slopes(const void *context, direction *restrict t) {
+    const frame *restrict f = context;
     for (int l = 0; l < 2; l++) {
 #pragma omp simd
         for (int w = 0; w < W; w++)
-            t->label[l][w] = f->mass_weight[l][0][w] * t->p_re[sym_of_diagonal[0]][w] +
+            t->out[l][w] = f->mass_weight[l][0][w] * t->p_re[sym_of_diagonal[0]][w] +
                              f->mass_weight[l][1][w] * t->p_re[sym_of_diagonal[1]][w] +
                              f->mass_weight[l][2][w] * t->p_re[sym_of_diagonal[2]][w];
     }
@@ -109,9 +99,9 @@ static void project(const frame *restrict f, direction *restrict t) {
             double g12 = f->q_re[a][0][w] * x_re[0][w] + f->q_im[a][0][w] * x_im[0][w];
             double g13 = f->q_re[a][1][w] * x_re[1][w] + f->q_im[a][1][w] * x_im[1][w];
             double g23 = f->q_re[a][2][w] * x_re[2][w] + f->q_im[a][2][w] * x_im[2][w];
-            t->label[2 + 3 * a][w] = -(g12 + g13) * f->inverse_modulus[a][0][w];
-            t->label[3 + 3 * a][w] = (g12 - g23) * f->inverse_modulus[a][1][w];
-            t->label[4 + 3 * a][w] = (g13 + g23) * f->inverse_modulus[a][2][w];
+            t->out[2 + 3 * a][w] = -(g12 + g13) * f->inverse_modulus[a][0][w];
+            t->out[3 + 3 * a][w] = (g12 - g23) * f->inverse_modulus[a][1][w];
+            t->out[4 + 3 * a][w] = (g13 + g23) * f->inverse_modulus[a][2][w];
         }
 }
 
@@ -158,54 +148,68 @@ static void quarter_turn(direction *restrict t, double sign) {
 }
 
 /* One column of the Jacobian, n_params wide, of `count` lanes. factor scales each lane (NULL: 1). */
-static void store(const direction *t, const seesaw_block *b, int count, int n_params, int param, const double *factor,
+static void store(const direction *t, int n_out, int count, int n_params, int param, const double *factor,
                   double *jacobian) {
     for (int w = 0; w < count; w++)
-        for (int l = 0; l < SEESAW_LABELS; l++)
-            jacobian[(size_t)(w * SEESAW_LABELS + l) * (size_t)n_params + (size_t)param] =
-                b->finite[w] ? t->label[l][w] * (factor ? factor[w] : 1.0) : NAN;
+        for (int l = 0; l < n_out; l++)
+            jacobian[(size_t)(w * n_out + l) * (size_t)n_params + (size_t)param] = t->out[l][w] * (factor ? factor[w] : 1.0);
 }
 
-static void block_jacobian(const seesaw_model *model, const seesaw_block *b, int count, const double *theta,
-                           double *jacobian) {
+void seesaw_fill_frame(const seesaw_model *model, const seesaw_block *b, seesaw_frame *f) {
+    mixing_frame(model, b, f);
+    mass_frame(model, b, f);
+}
+
+void seesaw_jacobian(const seesaw_model *model, const seesaw_block *b, const seesaw_frame *f, int count,
+                     const double *theta, int n_out, const double *by_k,
+                     void (*slopes)(const void *context, seesaw_direction *t), const void *context, double *jacobian) {
     int n_params = model->base.n_params;
-    frame f;
     direction t;
-    mixing_frame(model, b, &f);
-    mass_frame(model, b, &f);
     for (int i = 0; i < 9; i++) {
-        yukawa_direction(b, &f, i / 3, i % 3, &t);
-        project(&f, &t);
-        store(&t, b, count, n_params, i, NULL, jacobian);
+        yukawa_direction(b, f, i / 3, i % 3, &t);
+        slopes(context, &t);
+        store(&t, n_out, count, n_params, i, NULL, jacobian);
         quarter_turn(&t, 1);
-        project(&f, &t);
-        store(&t, b, count, n_params, 9 + i, NULL, jacobian);
+        slopes(context, &t);
+        store(&t, n_out, count, n_params, 9 + i, NULL, jacobian);
     }
     for (int i = 0; i < 2; i++) {
         double factor[W];
         for (int w = 0; w < count; w++) factor[w] = -1.0 / theta[w * n_params + SEESAW_R1 + i];
-        majorana_direction(b, &f, i, &t);
-        project(&f, &t);
-        store(&t, b, count, n_params, SEESAW_R1 + i, factor, jacobian);
+        majorana_direction(b, f, i, &t);
+        slopes(context, &t);
+        store(&t, n_out, count, n_params, SEESAW_R1 + i, factor, jacobian);
         if (n_params != SEESAW_PARAMS) continue;
         quarter_turn(&t, -1);
-        project(&f, &t);
-        store(&t, b, count, n_params, SEESAW_ARG1 + i, NULL, jacobian);
+        slopes(context, &t);
+        store(&t, n_out, count, n_params, SEESAW_ARG1 + i, NULL, jacobian);
     }
-    for (int l = 0; l < SEESAW_LABELS; l++)
-        for (int w = 0; w < W; w++) t.label[l][w] = l < 2 ? 2 : 0;
-    store(&t, b, count, n_params, SEESAW_K, NULL, jacobian);
+    for (int l = 0; l < n_out; l++)
+        for (int w = 0; w < W; w++) t.out[l][w] = by_k[l];
+    store(&t, n_out, count, n_params, SEESAW_K, NULL, jacobian);
+}
+
+/* Labels that are not finite have no slopes. */
+static void blank(const seesaw_block *b, int count, size_t n_params, double *jacobian) {
+    for (int w = 0; w < count; w++)
+        for (size_t i = 0; !b->finite[w] && i < SEESAW_LABELS * n_params; i++)
+            jacobian[(size_t)w * SEESAW_LABELS * n_params + i] = NAN;
 }
 
 void seesaw_derivatives(const fd_model *base, size_t n, const double *theta, double *labels, double *jacobian) {
     const seesaw_model *model = (const seesaw_model *)base;
     size_t n_params = (size_t)base->n_params;
+    static const double by_k[SEESAW_LABELS] = {2, 2};
     seesaw_block block;
+    seesaw_frame f;
     for (size_t first = 0; first < n; first += W) {
         int count = n - first < W ? (int)(n - first) : W;
         const double *rows = theta + first * n_params;
         seesaw_evaluate(model, count, rows, &block);
-        block_jacobian(model, &block, count, rows, jacobian + first * SEESAW_LABELS * n_params);
+        double *out = jacobian + first * SEESAW_LABELS * n_params;
+        seesaw_fill_frame(model, &block, &f);
+        seesaw_jacobian(model, &block, &f, count, rows, SEESAW_LABELS, by_k, label_slopes, &f, out);
+        blank(&block, count, n_params, out);
         for (int w = 0; labels && w < count; w++)
             for (int l = 0; l < SEESAW_LABELS; l++)
                 labels[(first + (size_t)w) * SEESAW_LABELS + (size_t)l] = block.finite[w] ? block.label[l][w] : NAN;

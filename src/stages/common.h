@@ -59,8 +59,10 @@ const char *fd_label_word(const fd_generate_spec *spec);
 fd_status fd_check_label_choice(const fd_setting *setting, const fd_generate_spec *spec, fd_error *err);
 /* The label (n_labels, label space) that all points share, as given: a central one may contradict itself. */
 void fd_shared_label(const fd_setting *setting, const fd_generate_spec *spec, double *label);
-/* The label of point `item`, drawn: a function of (seed, item) alone. */
-void fd_own_label(const fd_setting *setting, const fd_generate_spec *spec, uint64_t seed, uint64_t item, double *label);
+/* The label of point `item`, drawn: a function of (seed, item) alone. slopes (n_labels; NULL: flat): where the prior's density
+ * rises over a window, d ln density / d label, so do the labels. */
+void fd_own_label(const fd_setting *setting, const fd_generate_spec *spec, const double *slopes, uint64_t seed,
+                  uint64_t item, double *label);
 
 /* theta rounded to float32 and judged: labels, chi2 and flags for n rows. Periodic parameters are brought into their
  * range first. labels (n, n_labels). Rows in parallel. */

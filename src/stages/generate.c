@@ -214,7 +214,7 @@ static void tile_labels(const fd_generator *g, tile *t) {
             memcpy(label, g->aim, n_labels * sizeof *label);
             continue;
         }
-        fd_own_label(&g->setting, &g->spec, g->seed, t->first + i, label);
+        fd_own_label(&g->setting, &g->spec, g->file.label_slopes, g->seed, t->first + i, label);
         normalise_label(g, label, t->conditions + i * n_labels);
     }
 }

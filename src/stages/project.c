@@ -100,7 +100,7 @@ static void draw_labels(work *w, uint64_t first, size_t n) {
 #pragma omp parallel for schedule(static)
     for (long i = 0; i < (long)n; i++) {
         double *label = w->aims + (size_t)i * n_labels;
-        if (fd_own_labels(w->spec)) fd_own_label(&w->setting, w->spec, w->seed, first + (uint64_t)i, label);
+        if (fd_own_labels(w->spec)) fd_own_label(&w->setting, w->spec, NULL, w->seed, first + (uint64_t)i, label);
         else memcpy(label, w->shared, n_labels * sizeof *label);
     }
 }

@@ -18,7 +18,40 @@ typedef struct draw_source {
     fd_region region;
     double cluster;
     const fd_scaler *params, *labels;
+    double *pool;        /* (pool_rows, n_params): region draws made once, or NULL */
+    uint64_t pool_rows;
 } draw_source;
+
+/* One block of region draws. */
+static void draw_block(const draw_source *s, fd_rng *rng, size_t n, double *theta) {
+    uint64_t tried = UINT64_MAX; /* check_region() has found a point in it */
+    fd_region_draw(s->model, &s->region, rng, s->cluster, n, theta, &tried);
+}
+
+/* A row of the pool, moved at random along the exact symmetries: a new draw but for what they leave. */
+static void draw_from_pool(const draw_source *s, fd_rng *rng, double *theta) {
+    uint64_t row = (uint64_t)(fd_rng_uniform(rng) * (double)s->pool_rows);
+    memcpy(theta, s->pool + row * (size_t)s->model->n_params, (size_t)s->model->n_params * sizeof *theta);
+    if (s->model->random_symmetry) s->model->random_symmetry(s->model, rng, theta);
+}
+
+/* Long stretches: where one ends a cluster is cut, which favours small ones. */
+enum { STRETCH = 16384 };
+
+static fd_status fill_pool(draw_source *s, uint64_t rows, uint64_t seed, fd_error *err) {
+    uint64_t stretches = (rows + STRETCH - 1) / STRETCH;
+    size_t size = STRETCH * (size_t)s->model->n_params;
+    if (!(s->pool = malloc(stretches * size * sizeof *s->pool)))
+        return fd_fail(err, FD_ERR_MEMORY, "out of memory for a pool of %llu draws", (unsigned long long)rows);
+#pragma omp parallel for schedule(dynamic, 1)
+    for (uint64_t b = 0; b < stretches; b++) {
+        fd_rng rng;
+        fd_rng_start(&rng, seed, FD_STREAM_PAIRS, b, 0);
+        draw_block(s, &rng, STRETCH, s->pool + b * size);
+    }
+    s->pool_rows = stretches * STRETCH;
+    return FD_OK;
+}
 
 static void draw_pairs(const fd_pair_source *base, uint64_t seed, uint64_t block, int n, float *x, float *labels) {
     const draw_source *s = (const draw_source *)base;
@@ -26,12 +59,9 @@ static void draw_pairs(const fd_pair_source *base, uint64_t seed, uint64_t block
     double theta[FD_PAIR_BLOCK * FD_MAX_PARAMS], label[FD_PAIR_BLOCK * FD_MAX_LABELS];
     fd_rng rng;
     fd_rng_start(&rng, seed, FD_STREAM_PAIRS, block, 0);
-    if (s->kind == FD_DRAWS_REGION) {
-        uint64_t tried = UINT64_MAX; /* check_region() has found a point in it */
-        fd_region_draw(s->model, &s->region, &rng, s->cluster, (size_t)n, theta, &tried);
-    } else {
-        for (int i = 0; i < n; i++) s->model->draw_prior(s->model, &rng, theta + (size_t)i * dim);
-    }
+    if (s->kind == FD_DRAWS_REGION && !s->pool) draw_block(s, &rng, (size_t)n, theta);
+    for (int i = 0; i < n && s->pool; i++) draw_from_pool(s, &rng, theta + (size_t)i * dim);
+    for (int i = 0; i < n && s->kind == FD_DRAWS_PRIOR; i++) s->model->draw_prior(s->model, &rng, theta + (size_t)i * dim);
     s->model->forward(s->model, (size_t)n, theta, label, NULL);
     for (size_t i = 0; i < (size_t)n * dim; i++)
         x[i] = (float)((theta[i] - s->params->shift[i % dim]) / s->params->scale[i % dim]);
@@ -76,6 +106,34 @@ static fd_status standardise_labels(draw_source *source, uint64_t seed, fd_scale
     return FD_OK;
 }
 
+/* Maximum likelihood of b for a density e^{b x} on [-h, h], of which x has this mean: h coth(b h) - 1/b = mean. */
+static double slope_of_mean(double mean, double h) {
+    double lo = -100 / h, hi = 100 / h;
+    for (int i = 0; i < 100; i++) {
+        double b = 0.5 * (lo + hi), at = fabs(b * h) < 1e-4 ? b * h * h / 3 : h / tanh(b * h) - 1 / b;
+        if (at < mean) lo = b;
+        else hi = b;
+    }
+    return 0.5 * (lo + hi);
+}
+
+/* How the density of the masses' labels rises over the widened windows; that of angles is flat (docs/method.md). Slopes that
+ * may be nothing but the scatter of the draws are none. `labels` are normalised. */
+static void find_slopes(const draw_source *s, size_t n, const float *labels, double *slopes) {
+    for (int l = 0; l < s->model->n_labels; l++) {
+        const fd_label *kind = &s->model->labels[l];
+        double a = log10(fabs(s->region.lo[kind->observable])), b = log10(fabs(s->region.hi[kind->observable]));
+        double h = 0.5 * fabs(b - a), mean = 0, scatter;
+        slopes[l] = 0;
+        if (s->kind != FD_DRAWS_REGION || !kind->log10 || !isfinite(h) || h == 0) continue;
+        for (size_t i = 0; i < n; i++)
+            mean += s->labels->shift[l] + s->labels->scale[l] * (double)labels[i * (size_t)s->model->n_labels + (size_t)l];
+        mean = mean / (double)n - 0.5 * (a + b);
+        scatter = h / sqrt(3.0 * (double)n / fmax(1, s->cluster));
+        if (fabs(mean) > 4 * scatter) slopes[l] = slope_of_mean(mean, h);
+    }
+}
+
 static fd_status make_network(const fd_config *config, const fd_model *model, fd_network **network, fd_error *err) {
     const fd_informed_spec *s = &config->informed;
     fd_network_spec spec = {.dim = model->n_params,
@@ -111,6 +169,7 @@ static void work_free(work *w) {
     fd_schedule_free(w->schedule);
     fd_model_file_clear(&w->file);
     fd_setting_free(&w->setting);
+    free(w->source.pool);
     free(w->valid_x);
     free(w->valid_labels);
     free(w->config_text);
@@ -164,6 +223,7 @@ static fd_status draw_validation(const fd_config *config, work *w, size_t *n, fd
     for (size_t b = 0; b < blocks; b++)
         draw_pairs(&w->source.base, seed, b, FD_PAIR_BLOCK, w->valid_x + b * FD_PAIR_BLOCK * dim,
                    w->valid_labels + b * FD_PAIR_BLOCK * nl);
+    find_slopes(&w->source, *n, w->valid_labels, w->file.label_slopes);
     return FD_OK;
 }
 
@@ -180,7 +240,9 @@ static fd_status open_work(const fd_config *config, work *w, fd_error *err) {
     if (!status)
         status = fd_model_informant(w->setting.model, &w->file.params, &w->file.labels, w->schedule, &s->told, &w->informant,
                                     err);
-    if (!status) status = draw_validation(config, w, &n, err);
+    if (!status) status = draw_validation(config, w, &n, err); /* before there is a pool: of its own */
+    if (!status && config->informed.pool && w->source.kind == FD_DRAWS_REGION)
+        status = fill_pool(&w->source, config->informed.pool, fd_derive_seed(config->seed, "informed pool"), err);
     if (!status)
         status = fd_trainer_create(w->file.network, w->schedule, &s->train,
                                    &(fd_train_data){.n = n,
