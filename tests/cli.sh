@@ -183,6 +183,14 @@ expect 3 'net.h5' fd compare ref.h5 net.h5
 expect 0 '^classifier: fewer than 50 rows in a set' fd compare ref.h5 ref2.h5
 expect 0 '^verdict: not told apart from the reference' fd compare ref.h5 ref2.h5
 expect 0 '^classifier: right in 0.* of 60 . 60 rows .*[(]2 dealings' fd compare pairs.h5 pairs.h5 --all-rows -n 60 --classified 60 --permutations 2
+expect 0 '^verdict' fd compare ref.h5 ref2.h5 --figures sets --corner r1,mbb_eV
+for f in parameters observables corner; do expect 0 'PNG' head -c 4 sets/$f.png; done
+expect 1 'sets/parameters.gp: exists already' fd compare ref.h5 ref2.h5 --figures sets
+expect 2 "corner: no quantity 'm4_eV'" fd compare ref.h5 ref2.h5 --figures other --corner r1,m4_eV
+absent other
+expect 0 'alpha21_rad .* the prior' fd attribute ref.h5 -n 200 -o attribution
+expect 1 'prior.h5: exists already' fd attribute ref.h5 -n 200 -o attribution
+expect 2 "reference.cuts.*'some' is not possible" fd reference --set reference.cuts=some -o x.h5
 expect 2 'permutations 1: a spread needs' fd compare ref.h5 ref2.h5 --permutations 1
 
 project="--set sample.project.steps=10 --set sample.label=window --set sample.guidance=1"

@@ -49,6 +49,11 @@ typedef struct fd_comparison {
  * FD_ERR_MISMATCH when the files' models differ, FD_ERR_EMPTY when a set has no row to compare. */
 fd_status fd_compare(int n_paths, const char *const *paths, const fd_compare_spec *spec, fd_comparison *comparisons,
                      fd_error *err);
+/* The sets over each other, as figures into `folder` (docs/figures.md): every parameter, every observable, and a corner plot of
+ * the quantities named in `corner` (separated by commas; NULL: a choice). At most 8 sets: FD_ERR_USAGE. FD_ERR_FILE when figures are
+ * there and force is false; FD_ERR_TOOL without gnuplot. */
+fd_status fd_compare_figures(int n_paths, const char *const *paths, const fd_compare_spec *spec, const char *folder,
+                             const char *corner, bool force, fd_error *err);
 void fd_comparison_free(fd_comparison *comparison);
 
 /* In words, in out[64], which is returned: "as two draws of one", "different: by chance once in 1,234". */

@@ -73,10 +73,17 @@ typedef enum fd_reference_method {
     FD_REFERENCE_REJECTION  /* prior draws with the scale solved for: the referee's referee */
 } fd_reference_method;
 
+typedef enum fd_cuts {
+    FD_CUTS_ALL,    /* masses, angles and moduli: solutions */
+    FD_CUTS_MASSES, /* the two mass-squared differences only */
+    FD_CUTS_NONE    /* the prior */
+} fd_cuts;
+
 typedef struct fd_reference_spec { /* exact draws from the prior inside the 3 sigma windows */
     uint64_t n;              /* 10000 */
     fd_reference_method method;
     double cluster;          /* rows a proposal gives in the mean, about; 0.3: nearly all are independent */
+    fd_cuts cuts;            /* which of the windows count */
 } fd_reference_spec;
 
 typedef struct fd_config {

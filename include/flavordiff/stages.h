@@ -37,6 +37,10 @@ fd_status fd_stage_sample(const fd_run *run, const fd_sample_spec *spec, const c
 fd_status fd_stage_project(const fd_run *run, const char *samples, const char *out, fd_error *err);
 /* reference: exact draws from the prior inside the 3 sigma windows of all that is cut on (region.h), role "reference". */
 fd_status fd_stage_reference(const fd_run *run, const char *out, fd_error *err);
+/* attribute: what moved the predictions of the solutions in `posterior`: the two mass-squared differences, mixing, or nothing, which
+ * makes them the prior's. Draws reference.n times from the prior, and from it inside the mass windows of the set's own target
+ * (prior.h5, masses.h5), and writes attribution.csv and attribution.json into `folder`; the table goes to run->message. */
+fd_status fd_stage_attribute(const fd_run *run, const char *posterior, const char *folder, fd_error *err);
 /* One set of a ledger. */
 typedef struct fd_ledger_entry {
     char set[64];       /* "prior", "pre-network", "tuned network" */

@@ -67,10 +67,17 @@ const cli_verb cli_verbs[] = {
     {"compare", "REFERENCE.h5 SAMPLES.h5 ...", "do sample sets have the same distribution",
      "Two-sample Kolmogorov-Smirnov distance of every parameter and observable between each set and the first one, the "
      "reference, beside what 99 % of pairs of draws from one distribution stay below; for angles, on [0, 2 pi), Kuiper's distance too, "
-     "which does not depend on where the circle is cut and decides. Compares solutions inside the prior, and with -n the first N of "
-     "each set. The exit code does not depend on what is found.",
+     "which does not depend on where the circle is cut and decides. Then whole rows: what a small network, trained to tell the sets "
+     "apart, gets right, beside what it gets right when the labels are dealt at random; how many rows fall into which cell of the reference "
+     "and into which image under the discrete symmetries; and a verdict (docs/referee.md). The sets must not share draws. Compares "
+     "solutions inside the prior, and with -n the first N of each set. The exit code does not depend on what is found.",
      "flavordiff compare reference.h5 samples.h5 -n 5000", CLI_NUMBER | CLI_ALL_ROWS | CLI_OUTPUT | CLI_JSON | CLI_CSV | CLI_FORCE | CLI_TOGETHER | CLI_SEED | CLI_THREADS, 2,
      CLI_MAX_ARGS, verb_compare, NULL},
+    {"attribute", "SOLUTIONS.h5", "which predictions are the data's, and which the prior's",
+     "Draws -n points from the prior, and as many from the prior inside the windows of the two mass-squared differences, for the model and "
+     "target set of SOLUTIONS, and puts all three side by side: quartiles of every quantity, KS distance and Jensen-Shannon divergence in "
+     "bits, and whose the prediction is. The folder -o gets prior.h5, masses.h5, attribution.csv and attribution.json.",
+     "flavordiff attribute exact.h5 -o attribution", CLI_STAGE | CLI_NUMBER, 1, 1, verb_attribute, "reference.n"},
     {"plot", "ANALYSIS_FOLDER", "the paper's figures 2 to 5 from an analysis",
      "Each figure as PNG and PDF with its data (CSV) and the gnuplot script that drew it, in FOLDER/figures of -o.",
      "flavordiff plot analysis -o .", CLI_RESULT | CLI_OUTPUT | CLI_TARGET, 1, 1, verb_plot, NULL},

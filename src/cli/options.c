@@ -32,6 +32,8 @@ static const option_row options[] = {
     {CLI_STRICT, "strict", NULL, NULL, "exit with 5 when something was found wanting though the work was done"},
     {CLI_NO_PROJECT, "no-project", NULL, NULL, "leave the points as the network made them, whatever project.steps says"},
     {CLI_ALL_ROWS, "all-rows", NULL, NULL, "every finite row, not only solutions inside the prior"},
+    {CLI_TOGETHER, "figures", NULL, "FOLDER", "draw the sets over each other: every quantity, and a corner plot"},
+    {CLI_TOGETHER, "corner", NULL, "NAMES", "quantities of the corner plot, separated by commas"},
     {CLI_TOGETHER, "permutations", NULL, "N", "dealings of the labels behind the classifier's null; default 50, 0: one quantity at a time only"},
     {CLI_TOGETHER, "classified", NULL, "N", "rows of each set the classifier sees at most; default 5000"},
     {CLI_JSON, "json", NULL, NULL, "answer in JSON"},
@@ -102,6 +104,8 @@ static fd_status apply_keyed(cli *c, const option_row *o, const char *value, fd_
 }
 
 static fd_status apply_together(cli *c, const option_row *o, const char *value, fd_error *err) {
+    if (strcmp(o->name, "figures") == 0) return c->figures = value, FD_OK;
+    if (strcmp(o->name, "corner") == 0) return c->corner = value, FD_OK;
     bool permutations = strcmp(o->name, "permutations") == 0;
     fd_status status = parse_count(o->name, value, permutations ? 0 : 1, permutations ? 10000 : 1e9,
                                    permutations ? &c->permutations : &c->classified, err);

@@ -19,6 +19,9 @@ static fd_status train_informed(const fd_run *run, const cli *c, fd_error *err) 
 static fd_status reference(const fd_run *run, const cli *c, fd_error *err) {
     return fd_stage_reference(run, c->output, err);
 }
+static fd_status attribute(const fd_run *run, const cli *c, fd_error *err) {
+    return fd_stage_attribute(run, c->args[0], c->output, err);
+}
 static fd_status analyse(const fd_run *run, const cli *c, fd_error *err) {
     return fd_stage_analyse(run, c->args[0], c->output, err);
 }
@@ -84,6 +87,7 @@ fd_status verb_sample(cli *c, fd_error *err) {
     return with_output(c, sample, err);
 }
 fd_status verb_project(cli *c, fd_error *err) { return with_output(c, project, err); }
+fd_status verb_attribute(cli *c, fd_error *err) { return with_output(c, attribute, err); }
 fd_status verb_analyse(cli *c, fd_error *err) { return with_output(c, analyse, err); }
 fd_status verb_plot(cli *c, fd_error *err) { return with_output(c, plot, err); }
 fd_status verb_report(cli *c, fd_error *err) { return cli_run_stage(c, NULL, report, err); }

@@ -53,6 +53,8 @@ static const fd_key_choice labels[] = {
     {"central", FD_LABEL_CENTRAL}, {"window", FD_LABEL_WINDOW}, {"values", FD_LABEL_VALUES},
     {"gaussian", FD_LABEL_GAUSSIAN}, {NULL, 0}};
 
+static const fd_key_choice cuts[] = {
+    {"all", FD_CUTS_ALL}, {"masses", FD_CUTS_MASSES}, {"none", FD_CUTS_NONE}, {0}};
 static const fd_key_choice methods[] = {
     {"orbit", FD_REFERENCE_ORBIT}, {"rejection", FD_REFERENCE_REJECTION}, {NULL, 0}};
 
@@ -209,6 +211,7 @@ static const fd_key reference_keys[] = {
     U64("n", reference.n, 1, counts),
     CHOICE("method", reference.method, methods),
     ABOVE("cluster", reference.cluster, 0, 1000),
+    CHOICE("cuts", reference.cuts, cuts),
     END,
 };
 

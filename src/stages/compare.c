@@ -6,7 +6,9 @@
 #include <string.h>
 
 #include "inference/two_sample.h"
+#include "stages/analyse.h"
 #include "stages/columns.h"
+#include "stages/overlay.h"
 
 /* The reference as all sets are compared with it. */
 typedef struct yardstick {
@@ -150,4 +152,25 @@ fd_status fd_compare(int n_paths, const char *const *paths, const fd_compare_spe
 void fd_comparison_free(fd_comparison *comparison) {
     free(comparison->distances);
     *comparison = (fd_comparison){0};
+}
+
+fd_status fd_compare_figures(int n_paths, const char *const *paths, const fd_compare_spec *spec, const char *folder,
+                             const char *corner, bool force, fd_error *err) {
+    const fd_run run = {.force = force};
+    fd_columns sets[FD_OVERLAY_SETS] = {0};
+    fd_model *model = NULL;
+    fd_status status = FD_OK;
+    if (n_paths > FD_OVERLAY_SETS)
+        return fd_fail(err, FD_ERR_USAGE, "figures: %d sets, at most %d fit", n_paths, FD_OVERLAY_SETS);
+    fd_overlay overlay = {.title = "Sample sets over each other", .n_sets = n_paths};
+    for (int i = 0; !status && i < n_paths; i++) {
+        status = fd_columns_read(paths[i], spec->most, spec->all_rows, &model, &sets[i], NULL, err);
+        overlay.sets[i].name = fd_base_name(paths[i]);
+        overlay.sets[i].columns = &sets[i];
+    }
+    overlay.model = model;
+    if (!status) status = fd_overlay_draw(&overlay, &run, folder, corner, err);
+    for (int i = 0; i < n_paths; i++) fd_columns_free(&sets[i]);
+    fd_model_free(model);
+    return status;
 }

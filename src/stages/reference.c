@@ -1,8 +1,10 @@
-/* reference: exact draws from the prior inside the 3 sigma windows of a target set, the yardstick of every generator.
+/* reference: exact draws from the prior inside the 3 sigma windows of a target set (or some of them: reference.cuts), the
+ * yardstick of every generator.
  *
  * Proposals are spent in items of a fixed number, each with a random stream of its own, and rows are taken in the order of the
  * items: the file does not depend on threads, and no item is cut short by a wanted number of rows. */
 #include <inttypes.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -33,8 +35,9 @@ typedef struct work {
     uint64_t tried, proposals, kept; /* spent; that gave the rows; rows in the file */
 } work;
 
+/* Orbits choose the mixing matrix: there is nothing to choose where it is not cut on. */
 static bool by_orbit(const work *w) {
-    return w->spec->method == FD_REFERENCE_ORBIT && w->setting.model->draw_region != NULL;
+    return w->spec->method == FD_REFERENCE_ORBIT && w->spec->cuts == FD_CUTS_ALL && w->setting.model->draw_region != NULL;
 }
 
 static void draw_items(work *w, uint64_t first) {
@@ -74,7 +77,9 @@ static void gather(work *w) {
 /* Items in their order, until the wanted number of solutions is there: these are appended. */
 static fd_status take(work *w, fd_error *err) {
     const fd_model *model = w->setting.model;
-    const uint8_t solution = FD_IN_PRIOR | FD_MASSES | FD_ANGLES | FD_LABELS;
+    static const uint8_t demanded[] = {[FD_CUTS_ALL] = FD_IN_PRIOR | FD_MASSES | FD_ANGLES | FD_LABELS,
+                                       [FD_CUTS_MASSES] = FD_IN_PRIOR | FD_MASSES, [FD_CUTS_NONE] = FD_IN_PRIOR};
+    const uint8_t solution = demanded[w->spec->cuts];
     uint64_t before = w->kept;
     size_t used = 0;
     gather(w);
@@ -105,6 +110,18 @@ static fd_status allocate(work *w, fd_error *err) {
     return fd_block_create(model, (size_t)ITEMS * ITEM_ROWS, &w->block, err);
 }
 
+/* The windows that count. */
+static void choose_region(work *w) {
+    const fd_target *target = &w->setting.target;
+    fd_judge_region(w->setting.judge, 1, &w->region);
+    for (int i = 0; i < target->n_measurements; i++) {
+        int o = fd_model_observable(w->setting.model, target->measurements[i].observable);
+        bool mass = target->measurements[i].group == FD_GROUP_MASS;
+        if (w->spec->cuts == FD_CUTS_NONE || (w->spec->cuts == FD_CUTS_MASSES && !mass))
+            w->region.lo[o] = -INFINITY, w->region.hi[o] = INFINITY;
+    }
+}
+
 /* Model, target and what is asked of them. */
 static fd_status prepare(const fd_run *run, work *w, fd_error *err) {
     fd_model_options model = run->config->model;
@@ -113,11 +130,11 @@ static fd_status prepare(const fd_run *run, work *w, fd_error *err) {
     if (status) return status;
     model.ordering = target.ordering;
     status = fd_setting_create(&model, run->config->target, &w->setting, err);
-    if (!status && !fd_judge_window_feasible(w->setting.judge))
+    if (!status && w->spec->cuts == FD_CUTS_ALL && !fd_judge_window_feasible(w->setting.judge))
         status = fd_fail(err, FD_ERR_CONFIG,
                          "target set %s: no unitary matrix has all nine |U| inside their windows; there is nothing to draw",
                          w->setting.target.name);
-    if (!status) fd_judge_region(w->setting.judge, 1, &w->region);
+    if (!status) choose_region(w);
     return status ? status : allocate(w, err);
 }
 
@@ -134,20 +151,25 @@ static fd_status draw_all(work *w, fd_ticker *ticker, fd_error *err) {
 }
 
 static void describe(const work *w, char *note, size_t size) {
-    if (by_orbit(w))
+    if (w->spec->cuts == FD_CUTS_NONE)
+        snprintf(note, size, "draws from the prior, nothing cut on");
+    else if (by_orbit(w))
         snprintf(note, size,
                  "exact draws from the prior inside the 3 sigma windows of masses, angles and moduli: orbits, cluster %g; "
                  "rows from %" PRIu64 " orbits of %" PRIu64 " tried, nothing capped", w->spec->cluster, w->proposals, w->tried);
     else
         snprintf(note, size,
-                 "exact draws from the prior inside the 3 sigma windows of masses, angles and moduli: rejection, k solved for; "
-                 "%" PRIu64 " prior draws tried", w->tried);
+                 "exact draws from the prior inside the 3 sigma windows of %s: rejection, k solved for; %" PRIu64 " prior draws tried",
+                 w->spec->cuts == FD_CUTS_MASSES ? "the two mass-squared differences, mixing not cut on" : "masses, angles and moduli",
+                 w->tried);
 }
 
 fd_status fd_stage_reference(const fd_run *run, const char *out, fd_error *err) {
     const fd_config *config = run->config;
     fd_ticker ticker = {.run = run, .stage = "reference"};
-    work w = {.spec = &config->reference, .seed = fd_derive_seed(config->seed, "reference")};
+    /* Sets of different cuts are compared: they must not be the same draws. */
+    static const char *const purposes[] = {"reference", "reference, masses", "reference, prior"};
+    work w = {.spec = &config->reference, .seed = fd_derive_seed(config->seed, purposes[config->reference.cuts])};
     fd_sample_info info = {.role = "reference", .seed = config->seed};
     fd_provenance provenance;
     const char *const no_parents[] = {NULL};
@@ -162,6 +184,7 @@ fd_status fd_stage_reference(const fd_run *run, const char *out, fd_error *err) 
     if (!status) status = fd_samples_create(out, run->force, w.setting.model, &provenance, &w.writer, err);
     if (!status) status = draw_all(&w, &ticker, err);
     if (!status) {
+        if (w.spec->cuts == FD_CUTS_NONE) strcpy(info.role, "prior");
         info.model = w.setting.model->options;
         info.n = w.kept;
         info.n_train = fd_training_rows(config, w.kept);
@@ -173,8 +196,8 @@ fd_status fd_stage_reference(const fd_run *run, const char *out, fd_error *err) 
         w.writer = NULL;
     }
     if (!status)
-        fd_say(run, "reference: %" PRIu64 " exact solutions from %" PRIu64 " of %" PRIu64 " %s in %.1f s -> %s", w.kept,
-               w.proposals, w.tried, by_orbit(&w) ? "orbits" : "prior draws", info.tally.seconds, out);
+        fd_say(run, "reference: %" PRIu64 " exact %s from %" PRIu64 " of %" PRIu64 " %s in %.1f s -> %s", w.kept,
+               w.spec->cuts == FD_CUTS_ALL ? "solutions" : "draws", w.proposals, w.tried, by_orbit(&w) ? "orbits" : "prior draws", info.tally.seconds, out);
     fd_samples_abort(w.writer);
     fd_block_free(&w.block);
     fd_setting_free(&w.setting);
