@@ -209,7 +209,7 @@ fd_status fd_overlay_histograms(const fd_overlay *overlay, const fd_plot *plot, 
         fd_text_add(&script, "set xlabel ");
         fd_axis_label(&script, &axes[i]);
         fd_text_add(&script, " font small offset 0,0.5\n");
-        tics(&script, 'x', &axes[i], 3);
+        tics(&script, 'x', &axes[i], 4);
         histogram_panel(&script, overlay, file, &axes[i]);
     }
     fd_script_close(&script);
@@ -243,14 +243,14 @@ fd_status fd_overlay_corner(const fd_overlay *overlay, const fd_plot *plot, int 
         for (int j = 0; j <= i; j++) {
             place(&script, first + cell * j, first + cell * (j + 1) - gap, last - cell * (i + 1) + gap, last - cell * i);
             fd_text_add(&script, "unset xlabel\nunset ylabel\n");
-            tics(&script, 'x', &axes[j], 3);
+            tics(&script, 'x', &axes[j], 4);
             fd_text_add(&script, i == n - 1 ? "set format x '%g'\nset xtics rotate by -40\nset xlabel " : "set format x ''\n");
             if (i == n - 1) fd_axis_label(&script, &axes[j]), fd_text_add(&script, " font small\n");
             if (i == j) {
                 fd_text_add(&script, "unset ytics\n");
                 histogram_panel(&script, overlay, "corner-histograms.csv", &axes[i]);
             } else {
-                tics(&script, 'y', &axes[i], 3);
+                tics(&script, 'y', &axes[i], 4);
                 fd_text_add(&script, j == 0 ? "set format y '%g'\nset ylabel " : "set format y ''\n");
                 if (j == 0) fd_axis_label(&script, &axes[i]), fd_text_add(&script, " font small\n");
                 point_panel(&script, overlay, &axes[j], &axes[i]);
