@@ -141,6 +141,14 @@ expect 0 'train-informed|informed.h5' fd train-informed -o informed.h5 --set inf
 expect 0 'sample: 64 samples' fd sample informed.h5 -n 64 --sampler heun --steps 3 --guidance 2 -o of-informed.h5
 expect 0 'Heun, 3 steps, log-SNR grid.*gamma = 2 .*; 10 evaluations of the network a sample' fd info of-informed.h5
 expect 0 'sample: 100 samples' fd sample net.h5 -n 100 -o all-steps.h5 # a network of 50 steps: all means 50
+# stop rules
+expect 0 'sample: 20 solutions, complete with sample .*unbiased' fd sample net.h5 -o until.h5 --until 20 $small --set sample.project.steps=10 \
+    --set sample.label=window --set sample.guidance=1
+expect 5 'after max_generated = 300 samples, fewer than asked for .*raise --max' fd sample net.h5 -o never.h5 --until 20 --max 300 $small
+expect 0 'role +generated' fd info never.h5
+expect 2 'give one of them' fd sample net.h5 -o x.h5 --until 20 -n 10
+expect 2 'sample.until=-1' fd sample net.h5 -o x.h5 --until -1
+expect 2 'no option --until' fd select net.h5 -o x.h5 --until 20
 expect 2 'sampler.steps: 60, but net.h5 was trained with 50 steps' fd sample net.h5 -n 9 -o x.h5 --set sample.sampler.steps=60
 expect 3 'made with another model' fd sample net.h5 -n 9 -o x.h5 --set model.vev_GeV=174
 expect 3 'made with another model' fd train pairs.h5 -o x.h5 --set model.real_majorana=true

@@ -45,7 +45,12 @@ typedef struct fd_select_spec {
 
 typedef struct fd_sample_spec {
     fd_generate_spec generate;
-    uint64_t n;              /* 3e7 in the paper */
+    uint64_t n;              /* 3e7 in the paper; without a stop rule */
+    /* Stop rules, 0: none. With one, samples are taken in the order of their stream, whatever the block, until the one that
+     * completes so many solutions inside the prior and so many effective ones; max_generated bounds them. */
+    uint64_t until;
+    double until_ess;
+    uint64_t max_generated;
     double keep_chi2_below;  /* rows kept in the file: solutions, and those whose five-observable chi2 is below; inf: all */
 } fd_sample_spec;
 

@@ -29,6 +29,7 @@ fd_status fd_stage_train(const fd_run *run, const char *data, const char *start,
 /* The simulator-informed network, from endless draws: no data file. */
 fd_status fd_stage_train_informed(const fd_run *run, const char *out, fd_error *err);
 fd_status fd_stage_select(const fd_run *run, const char *model, const char *out, fd_error *err);
+/* spec->n samples, or as its stop rules say. FD_ERR_WANTING when max_generated came first: the file is there all the same. */
 fd_status fd_stage_sample(const fd_run *run, const fd_sample_spec *spec, const char *model, const char *out,
                           fd_error *err);
 /* project: the ablation of the network. Every row of any sample set is given a label as informed.sample says and moved onto

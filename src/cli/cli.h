@@ -8,7 +8,7 @@
 
 #include "flavordiff/stages.h"
 
-enum { CLI_MAX_SETS = 64, CLI_MAX_ARGS = 16, CLI_MAX_KEYED = 4, CLI_KEYED_SIZE = 96 };
+enum { CLI_MAX_SETS = 64, CLI_MAX_ARGS = 16, CLI_MAX_KEYED = 7, CLI_KEYED_SIZE = 96 };
 
 /* Which options a verb takes. */
 typedef enum cli_option_bit {
@@ -35,6 +35,7 @@ typedef enum cli_option_bit {
     CLI_CSV = 1 << 20,
     CLI_ALL_ROWS = 1 << 21,
     CLI_TOGETHER = 1 << 22, /* the options of verbs that judge whole rows */
+    CLI_UNTIL = 1 << 23, /* the stop rules of sample */
     CLI_STAGE = CLI_CONFIG | CLI_OUTPUT | CLI_SEED | CLI_THREADS | CLI_SET | CLI_FORCE | CLI_DRY_RUN | CLI_MAX_TIME |
                 CLI_TARGET | CLI_QUIET,
     CLI_RESULT = CLI_THREADS | CLI_FORCE | CLI_MAX_TIME | CLI_QUIET

@@ -41,12 +41,14 @@ const cli_verb cli_verbs[] = {
     {"sample", "NETWORK.h5", "points from a trained network, and their yield",
      "Generates points for the label of the target set with the sampler of the configuration and classifier-free guidance "
      "eps = (1 - gamma) eps(null) + gamma eps(label). Prints the ledger: how many are inside which window, outside the "
-     "prior box, not finite. sample.keep_chi2_below limits what is kept in the file, never what is counted. A "
+     "prior box, not finite. sample.keep_chi2_below limits what is kept in the file, never what is counted. "
+     "--until N goes on until N solutions are in hand and stops at the sample that completes them: the efficiency is then told "
+     "without the bias of such a stop. A "
      "simulator-informed network takes its settings from informed.sample in place of sample; --sampler, --steps, --grid and "
      "--guidance go to the block that counts. With project.steps every sample is moved onto its own label inside the prior, "
      "and the ledger shows the network alone and projected.",
      "flavordiff sample tuned.h5 -n 100000 --sampler ddim --steps 20 -o samples.h5",
-     CLI_STAGE | CLI_NUMBER | CLI_NO_PROJECT | CLI_GENERATE, 1, 1, verb_sample, "sample.n"},
+     CLI_STAGE | CLI_NUMBER | CLI_NO_PROJECT | CLI_GENERATE | CLI_UNTIL, 1, 1, verb_sample, "sample.n"},
     {"project", "SAMPLES.h5", "projection without a network: rows of a sample set moved onto labels",
      "What the projection does by itself: every row of SAMPLES, prior draws for instance, is given a label of the target set "
      "and moved onto it inside the prior, with label and project of the block informed.sample. Prints the ledger of the rows "

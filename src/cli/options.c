@@ -22,6 +22,9 @@ static const option_row options[] = {
     {CLI_GENERATE, "steps", NULL, "N", "steps of the sampler; default: all of the noise schedule"},
     {CLI_GENERATE, "grid", NULL, "KIND", "times the steps take: uniform_t, log_snr or karras"},
     {CLI_GENERATE, "guidance", NULL, "GAMMA", "gamma; 1 is the plain conditional network"},
+    {CLI_UNTIL, "until", NULL, "N", "go on until N solutions inside the prior are in hand, and stop at that very sample"},
+    {CLI_UNTIL, "until-ess", NULL, "N", "go on until the solutions are worth N independent ones; equal points count once"},
+    {CLI_UNTIL, "max", NULL, "N", "with --until or --until-ess: give up after N samples, with exit code 5"},
     {CLI_SEED, "seed", "s", "N", "seed; the same seed gives the same result for any number of threads"},
     {CLI_THREADS, "jobs", "j", "N", "threads; default: all"},
     {CLI_SET, "set", NULL, "A.B=V", "override one configuration key; may be repeated"},
@@ -80,11 +83,14 @@ static fd_status parse_positive(const char *option, const char *text, double *va
     return FD_OK;
 }
 
-/* Options of the bit CLI_GENERATE and the keys of a generating block they stand for. */
+/* Options of the bits CLI_GENERATE and CLI_UNTIL, and the keys of a generating block they stand for. */
 static const char *const keyed[][2] = {{"sampler", "sampler.kind"},
                                        {"steps", "sampler.steps"},
                                        {"grid", "sampler.grid"},
-                                       {"guidance", "guidance"}};
+                                       {"guidance", "guidance"},
+                                       {"until", "until"},
+                                       {"until-ess", "until_ess"},
+                                       {"max", "max_generated"}};
 _Static_assert(sizeof keyed / sizeof *keyed <= CLI_MAX_KEYED, "room for one override each");
 
 /* An option as an override of its key; given twice, the second counts. */
@@ -137,7 +143,8 @@ static fd_status apply(cli *c, const option_row *o, const char *value, fd_error 
             return fd_fail(err, FD_ERR_USAGE, "--method %.20s...: expected orbit or rejection", value);
         snprintf(c->method, sizeof c->method, "reference.method=%s", value);
         break;
-    case CLI_GENERATE: status = apply_keyed(c, o, value, err); break;
+    case CLI_GENERATE:
+    case CLI_UNTIL: status = apply_keyed(c, o, value, err); break;
     case CLI_SEED:
         status = parse_count(o->name, value, 0, 18446744073709551615.0, &c->seed, err);
         c->have_seed = true;

@@ -59,8 +59,12 @@ static fd_status sample(const fd_run *run, const cli *c, fd_error *err) {
         spec = run->config->informed.sample;
         if (c->number[0]) spec.n = run->config->sample.n;
     }
+    if (!status && c->number[0] && (spec.until || spec.until_ess > 0))
+        return fd_fail(err, FD_ERR_USAGE, "sample: -n counts samples, until and until_ess solutions; give one of them");
     if (!status) status = fd_stage_sample(run, &spec, c->args[0], c->output, err);
-    return status ? status : print_ledger(run, c->output, "samples", NULL, err);
+    if (status && status != FD_ERR_WANTING) return status;
+    fd_status printed = print_ledger(run, c->output, "samples", NULL, status ? NULL : err);
+    return status ? status : printed;
 }
 static fd_status select_points(const fd_run *run, const cli *c, fd_error *err) {
     fd_status status = fd_stage_select(run, c->args[0], c->output, err);

@@ -20,6 +20,35 @@ void fd_wilson_interval(uint64_t k, uint64_t n, double z, double *lo, double *hi
     if (k < n) *hi = fmin(1, centre + half);
 }
 
+/* Continued fraction of I_x(a, b) (DLMF 8.17.22) by the method of Lentz; converges fast for x < (a + 1)/(a + b + 2). */
+static double beta_fraction(double x, double a, double b) {
+    const double tiny = 1e-300;
+    double c = 1, d = 1 - (a + b) * x / (a + 1);
+    d = 1 / (fabs(d) < tiny ? tiny : d);
+    double f = d;
+    for (int m = 1; m < 100000; m++) {
+        for (int half = 0; half < 2; half++) {
+            double term = half == 0 ? m * (b - m) * x / ((a + 2 * m - 1) * (a + 2 * m))
+                                    : -(a + m) * (a + b + m) * x / ((a + 2 * m) * (a + 2 * m + 1));
+            c = 1 + term / c;
+            d = 1 + term * d;
+            c = fabs(c) < tiny ? tiny : c;
+            d = 1 / (fabs(d) < tiny ? tiny : d);
+            f *= c * d;
+        }
+        if (fabs(c * d - 1) < 1e-15) break;
+    }
+    return f;
+}
+
+double fd_beta_regularised(double x, double a, double b) {
+    if (!(x > 0)) return 0;
+    if (!(x < 1)) return 1;
+    double front = exp(lgamma(a + b) - lgamma(a) - lgamma(b) + a * log(x) + b * log1p(-x));
+    if (x < (a + 1) / (a + b + 2)) return front * beta_fraction(x, a, b) / a;
+    return 1 - front * beta_fraction(1 - x, b, a) / b;
+}
+
 static int ascending(const void *a, const void *b) {
     double x = *(const double *)a, y = *(const double *)b;
     return (x > y) - (x < y);

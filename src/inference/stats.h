@@ -20,6 +20,10 @@
  * Exactly 0 below when k = 0 and exactly 1 above when k = n; [0, 1] when n = 0. k > n counts as n. */
 void fd_wilson_interval(uint64_t k, uint64_t n, double z, double *lo, double *hi);
 
+/* Regularised incomplete beta function I_x(a, b), a, b > 0, x in [0, 1]: the distribution function of the beta law. With whole
+ * numbers P(Bin(n, p) >= k) = I_p(k, n - k + 1). Relative error of the order of (a + b) ln(a + b) times that of a double. */
+double fd_beta_regularised(double x, double a, double b);
+
 /* Ascending, in place. */
 void fd_sort(size_t n, double *x);
 

@@ -43,6 +43,7 @@ static void default_informed(fd_informed_spec *s) {
     s->train.noise_spread = 1.3;
     s->use_ema = true;
     s->sample.n = 20000;
+    s->sample.max_generated = 1000000000;
     s->sample.keep_chi2_below = INFINITY;
     s->sample.generate = (fd_generate_spec){.sampler = {.kind = FD_SAMPLER_DPMPP_2M_SDE, .steps = 10, .eta = 1, .variance = FD_VARIANCE_BETA,
                                                         .grid = FD_GRID_LOG_SNR, .rho = 7, .clip = true},
@@ -84,6 +85,7 @@ void fd_config_default(fd_config *config) {
     default_generate(&config->select.generate);
     config->before.n = 100000;
     config->sample.n = 30000000;
+    config->before.max_generated = config->sample.max_generated = 1000000000;
     config->before.keep_chi2_below = config->sample.keep_chi2_below = INFINITY;
     default_generate(&config->before.generate);
     default_generate(&config->sample.generate);

@@ -144,7 +144,8 @@ static const fd_key select_keys[] = {
 };
 
 #define SAMPLE_KEYS(s, least, sampler_rows, project_rows)                                                              \
-    U64("n", s.n, least, counts), REAL("keep_chi2_below", s.keep_chi2_below, 0, INFINITY),                                 \
+    U64("n", s.n, least, counts), U64("until", s.until, 0, counts), REAL("until_ess", s.until_ess, 0, 1e15),           \
+        U64("max_generated", s.max_generated, 1, counts), REAL("keep_chi2_below", s.keep_chi2_below, 0, INFINITY),     \
         GENERATE_KEYS(s.generate, sampler_rows, project_rows), END
 static const fd_key before_keys[] = {SAMPLE_KEYS(before, 0, before_sampler, before_project)};
 static const fd_key sample_keys[] = {SAMPLE_KEYS(sample, 1, sample_sampler, sample_project)};
@@ -189,6 +190,9 @@ static const fd_key informed_project[] = {PROJECT_KEYS(informed.sample.generate.
 static const fd_key informed_sampler[] = {SAMPLER_KEYS(informed.sample.generate.sampler)};
 static const fd_key informed_sample[] = {
     U64("n", informed.sample.n, 1, counts),
+    U64("until", informed.sample.until, 0, counts),
+    REAL("until_ess", informed.sample.until_ess, 0, 1e15),
+    U64("max_generated", informed.sample.max_generated, 1, counts),
     REAL("keep_chi2_below", informed.sample.keep_chi2_below, 0, INFINITY),
     BLOCK("sampler", informed_sampler),
     BLOCK("project", informed_project),

@@ -150,11 +150,21 @@ static fd_status make_tuned(const chain *c, const char *const *in, const char *o
 static fd_status make_selected(const chain *c, const char *const *in, const char *out, fd_error *err) {
     return fd_stage_select(c->run, in[0], out, err);
 }
+/* A stop rule that was not met is news, not an end: what is in hand is analysed. */
+static fd_status make_sample_set(const chain *c, const fd_sample_spec *spec, const char *in, const char *out, fd_error *err) {
+    fd_error wanting = {0};
+    fd_status status = fd_stage_sample(c->run, spec, in, out, &wanting);
+    if (status == FD_ERR_WANTING) {
+        fd_say(c->run, "%s", wanting.message);
+        return FD_OK;
+    }
+    return status ? fd_fail(err, status, "%s", wanting.message) : FD_OK;
+}
 static fd_status make_before(const chain *c, const char *const *in, const char *out, fd_error *err) {
-    return fd_stage_sample(c->run, &c->run->config->before, in[0], out, err);
+    return make_sample_set(c, &c->run->config->before, in[0], out, err);
 }
 static fd_status make_samples(const chain *c, const char *const *in, const char *out, fd_error *err) {
-    return fd_stage_sample(c->run, &c->run->config->sample, in[0], out, err);
+    return make_sample_set(c, &c->run->config->sample, in[0], out, err);
 }
 
 static fd_status make_informed(const chain *c, const char *const *in, const char *out, fd_error *err) {
@@ -162,7 +172,7 @@ static fd_status make_informed(const chain *c, const char *const *in, const char
     return fd_stage_train_informed(c->run, out, err);
 }
 static fd_status make_informed_samples(const chain *c, const char *const *in, const char *out, fd_error *err) {
-    return fd_stage_sample(c->run, &c->run->config->informed.sample, in[0], out, err);
+    return make_sample_set(c, &c->run->config->informed.sample, in[0], out, err);
 }
 static fd_status make_reference(const chain *c, const char *const *in, const char *out, fd_error *err) {
     fd_config config = *c->run->config;

@@ -5,8 +5,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "inference/stopping.h"
 #include "io/file_safety.h"
 #include "stages/common.h"
+#include "stages/text.h"
 
 typedef struct walk {
     fd_generator *generator;
@@ -82,32 +84,93 @@ static fd_status walk_generate(walk *w, uint64_t first, size_t n, fd_error *err)
                             w->block.alone, err);
 }
 
+/* A stop rule at work. */
+typedef struct stop {
+    const fd_sample_spec *spec;
+    uint64_t solutions;
+    fd_effective effective;
+} stop;
+
+static bool by_rule(const fd_sample_spec *spec) { return spec->until > 0 || spec->until_ess > 0; }
+
+static bool complete(const stop *s) {
+    return by_rule(s->spec) && s->solutions >= s->spec->until &&
+           (!(s->spec->until_ess > 0) || fd_effective_size(&s->effective) >= s->spec->until_ess);
+}
+
+/* Point i of the block as the rule counts it. Samples weigh the same: they are independent draws. */
+static fd_status stop_count(stop *s, const walk *w, size_t i, fd_error *err) {
+    const uint8_t solution = FD_IN_PRIOR | FD_LABELS;
+    size_t n_params = (size_t)fd_generator_setting(w->generator)->model->n_params;
+    if ((w->block.flags[i] & solution) != solution) return FD_OK;
+    s->solutions++;
+    if (!(s->spec->until_ess > 0)) return FD_OK;
+    return fd_effective_add(&s->effective, w->block.theta + i * n_params, n_params * sizeof *w->block.theta, 1, err);
+}
+
+/* What the rule says in the end: the efficiency, or that there are too few. */
+static fd_status stop_tell(const fd_run *run, const stop *s, uint64_t samples, const char *out, fd_error *err) {
+    char k[32], n[32], worth[64] = "";
+    if (!by_rule(s->spec)) return FD_OK;
+    fd_text_count(s->solutions, k);
+    fd_text_count(samples, n);
+    if (s->spec->until_ess > 0) snprintf(worth, sizeof worth, ", worth %.1f", fd_effective_size(&s->effective));
+    if (!complete(s))
+        return fd_fail(err, FD_ERR_WANTING,
+                       "sample: %s solutions%s after max_generated = %s samples, fewer than asked for (until %llu, until_ess "
+                       "%g); they are in %s; raise --max, or ask for fewer", k, worth, n,
+                       (unsigned long long)s->spec->until, s->spec->until_ess, out);
+    fd_efficiency e = fd_inverse_sampling(s->solutions, samples, 0.05);
+    fd_say(run, "sample: %s solutions%s, complete with sample %s: efficiency %.6g (95 %%: %.6g ... %.6g; unbiased: (k - 1)/(n - 1)"
+                ", plain: k/n = %.6g)", k, worth, n, e.unbiased, e.lo, e.hi, e.plain);
+    return FD_OK;
+}
+
+/* Samples worth generating at once: a rule needs at least as many as solutions are lacking. */
+static size_t next_block(const walk *w, const stop *s, uint64_t most) {
+    uint64_t n = most - w->info.tally.n, lacking = 2048;
+    if (s->spec->until > s->solutions + lacking) lacking = s->spec->until - s->solutions;
+    if (by_rule(s->spec) && n > lacking) n = lacking;
+    return n < w->block.capacity ? (size_t)n : w->block.capacity;
+}
+
+static fd_status sample_block(walk *w, stop *s, uint64_t most, fd_error *err) {
+    const fd_sample_spec *spec = s->spec;
+    uint64_t done = w->info.tally.n;
+    size_t n = next_block(w, s, most), used = 0;
+    fd_status status = walk_generate(w, done, n, err);
+    for (; !status && used < n && !complete(s); used++) { /* stops at a sample, whatever the size of the block */
+        walk_count(w, used);
+        status = stop_count(s, w, used, err);
+        w->keep[used] = isinf(spec->keep_chi2_below) || (w->block.flags[used] & FD_LABELS) ||
+                        w->block.chi2[used].five < spec->keep_chi2_below;
+    }
+    return status ? status : walk_append(w, used, err);
+}
+
 fd_status fd_stage_sample(const fd_run *run, const fd_sample_spec *spec, const char *model, const char *out,
                           fd_error *err) {
     fd_ticker ticker = {.run = run, .stage = "sample"};
+    stop s = {.spec = spec};
+    uint64_t most = by_rule(spec) ? spec->max_generated : spec->n;
+    uint64_t total = !by_rule(spec) ? spec->n : spec->until ? spec->until : (uint64_t)ceil(spec->until_ess);
     walk w;
     /* Before and after tuning see the same latents, so that their ledgers differ by the network alone. */
     fd_status status = walk_open(run, "sample", model, &spec->generate, fd_derive_seed(run->config->seed, "sample"), out,
                                  &w, err);
     snprintf(w.info.role, sizeof w.info.role, "%s", "generated");
-    for (uint64_t done = 0; !status && done < spec->n;) {
-        size_t n = spec->n - done < w.block.capacity ? (size_t)(spec->n - done) : w.block.capacity;
-        status = walk_generate(&w, done, n, err);
-        if (status) break;
-        for (size_t i = 0; i < n; i++) {
-            walk_count(&w, i);
-            w.keep[i] = isinf(spec->keep_chi2_below) || (w.block.flags[i] & FD_LABELS) ||
-                        w.block.chi2[i].five < spec->keep_chi2_below;
-        }
-        status = walk_append(&w, n, err);
-        done += n;
-        if (!status) status = fd_tick(&ticker, done, spec->n, &w.info.tally, w.info.note, err);
+    while (!status && w.info.tally.n < most && !complete(&s)) {
+        status = sample_block(&w, &s, most, err);
+        uint64_t done = by_rule(spec) ? s.solutions : w.info.tally.n;
+        if (!status) status = fd_tick(&ticker, done < total ? done : total, total, &w.info.tally, w.info.note, err);
     }
     w.info.n_train = w.info.n;
     if (!status) status = walk_finish(&w, err);
     if (!status)
         fd_say(run, "sample: %llu samples in %.1f s, %llu with all labels inside 3 sigma -> %s",
                (unsigned long long)w.info.tally.n, w.info.tally.seconds, (unsigned long long)w.info.tally.labels, out);
+    if (!status) status = stop_tell(run, &s, w.info.tally.n, out, err);
+    fd_effective_free(&s.effective);
     walk_close(&w);
     return status;
 }
