@@ -31,6 +31,7 @@ typedef struct fd_observable {
     const char *unit;        /* "eV", "GeV", "rad", "1" */
     const char *description;
     bool periodic;           /* an angle in [0, 2 pi) */
+    bool of_labels;          /* the labels fix it, up to finitely many values */
 } fd_observable;
 
 /* One component of L: an observable, or log10 of its absolute value. */
