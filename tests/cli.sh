@@ -141,6 +141,15 @@ expect 0 'train-informed|informed.h5' fd train-informed -o informed.h5 --set inf
 expect 0 'sample: 64 samples' fd sample informed.h5 -n 64 --sampler heun --steps 3 --guidance 2 -o of-informed.h5
 expect 0 'Heun, 3 steps, log-SNR grid.*gamma = 2 .*; 10 evaluations of the network a sample' fd info of-informed.h5
 expect 0 'sample: 100 samples' fd sample net.h5 -n 100 -o all-steps.h5 # a network of 50 steps: all means 50
+few="--set calibrate.samples=7 --set informed.draws.from=prior"
+expect 0 'of 36 quantities outside the 99 % band' fd calibrate informed.h5 -n 20 -o calibration $few
+for f in calibration.json calibration.csv calibration-ecdf.csv calibration.png calibration.pdf calibration.gp; do
+    [ -s calibration/$f ] || { failed=$((failed + 1)); echo "FAIL: calibration/$f is missing"; }
+done
+expect 1 'calibration.gp: exists already' fd calibrate informed.h5 -n 20 -o calibration $few
+expect 2 'calibrate.samples=1024' fd calibrate informed.h5 -o x --set calibrate.samples=1024
+expect 3 'pairs.h5' fd calibrate pairs.h5 -o x $few
+absent x
 # stop rules
 expect 0 'sample: 20 solutions, complete with sample .*unbiased' fd sample net.h5 -o until.h5 --until 20 $small --set sample.project.steps=10 \
     --set sample.label=window --set sample.guidance=1

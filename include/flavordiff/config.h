@@ -91,6 +91,11 @@ typedef struct fd_reference_spec { /* exact draws from the prior inside the 3 si
     fd_cuts cuts;            /* which of the windows count */
 } fd_reference_spec;
 
+typedef struct fd_calibrate_spec { /* calibration over many labels */
+    uint64_t draws;          /* truths: 2000 */
+    int samples;             /* ranked at the label of each: 63 */
+} fd_calibrate_spec;
+
 typedef struct fd_config {
     char name[64];
     uint64_t seed;
@@ -110,6 +115,7 @@ typedef struct fd_config {
     fd_sample_spec sample;   /* samples of the tuned network */
     fd_informed_spec informed;
     fd_reference_spec reference;
+    fd_calibrate_spec calibrate;
 } fd_config;
 
 void fd_config_default(fd_config *config);

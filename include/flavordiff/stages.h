@@ -42,6 +42,10 @@ fd_status fd_stage_reference(const fd_run *run, const char *out, fd_error *err);
  * makes them the prior's. Draws reference.n times from the prior, and from it inside the mass windows of the set's own target
  * (prior.h5, masses.h5), and writes attribution.csv and attribution.json into `folder`; the table goes to run->message. */
 fd_status fd_stage_attribute(const fd_run *run, const char *posterior, const char *folder, fd_error *err);
+/* calibrate: is the network calibrated over many labels (inference/calibration.h)? Samples as `spec` says, but for the labels.
+ * Writes calibration.json, calibration.csv, calibration-ecdf.csv and the figure calibration into `folder`. */
+fd_status fd_stage_calibrate(const fd_run *run, const fd_generate_spec *spec, const char *model, const char *folder,
+                             fd_error *err);
 /* One set of a ledger. */
 typedef struct fd_ledger_entry {
     char set[64];       /* "prior", "pre-network", "tuned network" */

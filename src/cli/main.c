@@ -62,6 +62,15 @@ const cli_verb cli_verbs[] = {
      "number of threads.",
      "flavordiff reference -n 10000 --target paper-table1-no -o reference.h5", CLI_STAGE | CLI_NUMBER | CLI_METHOD, 0, 1,
      verb_reference, "reference.n"},
+    {"calibrate", "NETWORK.h5", "is a network calibrated over many labels",
+     "Draws truths with their labels from the law the network was trained on, samples from the network at each label, and ranks "
+     "each truth among them: every parameter, every observable that the labels leave open (simulation-based calibration), and "
+     "its distance from random points (TARP: expected coverage). If the samples follow the posterior, ranks are uniform; "
+     "the test and its 99 % band are exact. Samples are made as by sample, with the same options. Writes calibration.json, "
+     "calibration.csv, calibration-ecdf.csv and the figure calibration into the folder -o. -n is the number of labels. The exit "
+     "code does not depend on what is found.",
+     "flavordiff calibrate informed.h5 -o calibration", CLI_STAGE | CLI_NUMBER | CLI_NO_PROJECT | CLI_GENERATE, 1, 1,
+     verb_calibrate, "calibrate.draws"},
     {"analyse", "SAMPLES.h5", "predictions of the solutions in a sample set",
      "Writes analysis.h5, solutions.csv (or nearest.csv, marked, where too few points are solutions) and summary.json "
      "into the folder -o.",

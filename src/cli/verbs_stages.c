@@ -66,6 +66,18 @@ static fd_status sample(const fd_run *run, const cli *c, fd_error *err) {
     fd_status printed = print_ledger(run, c->output, "samples", NULL, status ? NULL : err);
     return status ? status : printed;
 }
+/* The block of settings that a network's samples are made with. */
+static fd_status generate_block(const fd_run *run, const cli *c, const fd_generate_spec **spec, fd_error *err) {
+    bool informed;
+    fd_status status = fd_model_file_is_informed(c->args[0], &informed, err);
+    if (!status) *spec = informed ? &run->config->informed.sample.generate : &run->config->sample.generate;
+    return status;
+}
+static fd_status calibrate(const fd_run *run, const cli *c, fd_error *err) {
+    const fd_generate_spec *spec;
+    fd_status status = generate_block(run, c, &spec, err);
+    return status ? status : fd_stage_calibrate(run, spec, c->args[0], c->output, err);
+}
 static fd_status select_points(const fd_run *run, const cli *c, fd_error *err) {
     fd_status status = fd_stage_select(run, c->args[0], c->output, err);
     return status ? status : print_ledger(run, c->output, "generated", NULL, err);
@@ -85,11 +97,14 @@ fd_status verb_train(cli *c, fd_error *err) { return with_output(c, train, err);
 fd_status verb_train_informed(cli *c, fd_error *err) { return with_output(c, train_informed, err); }
 fd_status verb_tune(cli *c, fd_error *err) { return with_output(c, tune, err); }
 fd_status verb_select(cli *c, fd_error *err) { return with_output(c, select_points, err); }
-fd_status verb_sample(cli *c, fd_error *err) {
+/* Options of a generating block go to that of the network's kind. */
+static fd_status with_block(cli *c, cli_stage stage, fd_error *err) {
     bool informed; /* a file that cannot be read is the stage's to complain about */
-    if (!fd_model_file_is_informed(c->args[0], &informed, NULL) && informed) c->block = "informed.sample";
-    return with_output(c, sample, err);
+    c->block = !fd_model_file_is_informed(c->args[0], &informed, NULL) && informed ? "informed.sample" : "sample";
+    return with_output(c, stage, err);
 }
+fd_status verb_sample(cli *c, fd_error *err) { return with_block(c, sample, err); }
+fd_status verb_calibrate(cli *c, fd_error *err) { return with_block(c, calibrate, err); }
 fd_status verb_project(cli *c, fd_error *err) { return with_output(c, project, err); }
 fd_status verb_attribute(cli *c, fd_error *err) { return with_output(c, attribute, err); }
 fd_status verb_analyse(cli *c, fd_error *err) { return with_output(c, analyse, err); }

@@ -90,6 +90,7 @@ void fd_config_default(fd_config *config) {
     default_generate(&config->before.generate);
     default_generate(&config->sample.generate);
     default_informed(&config->informed);
+    config->calibrate = (fd_calibrate_spec){.draws = 2000, .samples = 63};
     config->reference = (fd_reference_spec){.n = 10000, .method = FD_REFERENCE_ORBIT, .cluster = 0.3};
 }
 

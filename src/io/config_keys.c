@@ -219,6 +219,12 @@ static const fd_key reference_keys[] = {
     END,
 };
 
+static const fd_key calibrate_keys[] = {
+    U64("draws", calibrate.draws, 10, 1000000),
+    INT("samples", calibrate.samples, 1, 1023),
+    END,
+};
+
 /* Order matters: a block that inherits comes after the one it inherits from. */
 const fd_key fd_config_keys[] = {
     TEXT("name", name),
@@ -237,6 +243,7 @@ const fd_key fd_config_keys[] = {
     BLOCK("sample", sample_keys),
     BLOCK("informed", informed_keys),
     BLOCK("reference", reference_keys),
+    BLOCK("calibrate", calibrate_keys),
     END,
 };
 

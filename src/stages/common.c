@@ -9,6 +9,8 @@
 #include <sys/stat.h>
 #include <time.h>
 
+#include "flavordiff/region.h"
+
 double fd_seconds(void) {
     struct timespec now;
     clock_gettime(CLOCK_MONOTONIC, &now);
@@ -121,6 +123,18 @@ void fd_setting_free(fd_setting *setting) {
     fd_model_free(setting->model);
     setting->judge = NULL;
     setting->model = NULL;
+}
+
+fd_status fd_check_region(const fd_setting *setting, const fd_region *region, double widen, uint64_t seed, fd_error *err) {
+    double theta[FD_MAX_PARAMS];
+    uint64_t tried = 20000000; /* inverted ordering, the rarest that is shipped, needs some 1e5 without any widening */
+    fd_rng rng;
+    fd_rng_start(&rng, seed, FD_STREAM_PAIRS, 0, 0);
+    if (fd_region_draw(setting->model, region, &rng, 1, 1, theta, &tried)) return FD_OK;
+    return fd_fail(err, FD_ERR_CONFIG,
+                   "target set %s: no point of the prior inside its windows widened by %g in %llu proposals; raise "
+                   "informed.draws.widen, or take informed.draws.from: prior",
+                   setting->target.name, widen, (unsigned long long)tried);
 }
 
 /* x brought into [lo, hi) of a periodic parameter; the rounding to float32 must not push it out again. */

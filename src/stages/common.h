@@ -50,6 +50,10 @@ typedef struct fd_setting {
 fd_status fd_setting_create(const fd_model_options *options, const char *target, fd_setting *setting, fd_error *err);
 void fd_setting_free(fd_setting *setting);
 
+/* FD_ERR_CONFIG when no point of the prior is found in a region made of windows widened by `widen`: drawing from it would
+ * never end. */
+fd_status fd_check_region(const fd_setting *setting, const fd_region *region, double widen, uint64_t seed, fd_error *err);
+
 /* Labels asked for (labels.c). Whether every point has one of its own (window, gaussian) or all share one (central, values);
  * the choice in a word. */
 bool fd_own_labels(const fd_generate_spec *spec);
@@ -92,6 +96,9 @@ const fd_setting *fd_generator_setting(const fd_generator *generator);
 /* How the points are made, with the number of steps as resolved. */
 const fd_generate_spec *fd_generator_spec(const fd_generator *generator);
 const fd_model_file *fd_generator_model_file(const fd_generator *generator);
+/* Point i has label i / each of `labels` (rows, n_labels; label space; borrowed) in place of a drawn one. For a spec whose
+ * points have labels of their own (fd_own_labels). */
+void fd_generator_give_labels(fd_generator *generator, const double *labels, uint64_t each);
 /* Evaluations of the network one sample takes, guidance included. */
 long fd_generator_evaluations(const fd_generator *generator);
 /* Rows a call should ask for so that it lasts a fraction of a second to a few seconds. */

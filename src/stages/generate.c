@@ -19,6 +19,8 @@ struct fd_generator {
     fd_informant *informant;
     fd_denoiser *network, *informed, *guided;
     float fixed_label[FD_MAX_LABELS]; /* normalised; central or the user's values */
+    const double *given;              /* labels in place of drawn ones, one for `each` points, or NULL */
+    uint64_t each;
     fd_projector *projector;          /* NULL: none */
     double aim[FD_MAX_LABELS];        /* what is projected onto with a fixed label: the nearest the model can have */
     double projecting;                /* wall seconds so far */
@@ -172,6 +174,11 @@ void fd_generator_free(fd_generator *g) {
 const fd_setting *fd_generator_setting(const fd_generator *g) { return &g->setting; }
 const fd_generate_spec *fd_generator_spec(const fd_generator *g) { return &g->spec; }
 const fd_model_file *fd_generator_model_file(const fd_generator *g) { return &g->file; }
+void fd_generator_give_labels(fd_generator *g, const double *labels, uint64_t each) {
+    g->given = labels;
+    g->each = each;
+}
+
 double fd_generator_projecting(const fd_generator *g) { return g->projecting; }
 
 long fd_generator_evaluations(const fd_generator *g) { return fd_guided_evaluations(g->guided, g->sampler); }
@@ -214,7 +221,8 @@ static void tile_labels(const fd_generator *g, tile *t) {
             memcpy(label, g->aim, n_labels * sizeof *label);
             continue;
         }
-        fd_own_label(&g->setting, &g->spec, g->file.label_slopes, g->seed, t->first + i, label);
+        if (g->given) memcpy(label, g->given + (t->first + i) / g->each * n_labels, n_labels * sizeof *label);
+        else fd_own_label(&g->setting, &g->spec, g->file.label_slopes, g->seed, t->first + i, label);
         normalise_label(g, label, t->conditions + i * n_labels);
     }
 }

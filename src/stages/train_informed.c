@@ -24,7 +24,7 @@ typedef struct draw_source {
 
 /* One block of region draws. */
 static void draw_block(const draw_source *s, fd_rng *rng, size_t n, double *theta) {
-    uint64_t tried = UINT64_MAX; /* check_region() has found a point in it */
+    uint64_t tried = UINT64_MAX; /* fd_check_region() has found a point in it */
     fd_region_draw(s->model, &s->region, rng, s->cluster, n, theta, &tried);
 }
 
@@ -175,21 +175,6 @@ static void work_free(work *w) {
     free(w->config_text);
 }
 
-/* Windows that exclude each other would be searched for ever. Inverted ordering, the rarest that is shipped, needs some 1e5
- * proposals a point without any widening. */
-static fd_status check_region(const fd_config *config, const draw_source *source, fd_error *err) {
-    double theta[FD_MAX_PARAMS];
-    uint64_t tried = 20000000;
-    fd_rng rng;
-    if (source->kind != FD_DRAWS_REGION) return FD_OK;
-    fd_rng_start(&rng, fd_derive_seed(config->seed, "informed region"), FD_STREAM_PAIRS, 0, 0);
-    if (fd_region_draw(source->model, &source->region, &rng, 1, 1, theta, &tried)) return FD_OK;
-    return fd_fail(err, FD_ERR_CONFIG,
-                   "target set %s: no point of the prior inside its windows widened by %g in %llu proposals; raise "
-                   "informed.draws.widen, or take informed.draws.from: prior",
-                   config->target, config->informed.widen, (unsigned long long)tried);
-}
-
 static fd_status open_source(const fd_config *config, work *w, fd_error *err) {
     fd_target target;
     fd_model_options options = config->model;
@@ -206,7 +191,9 @@ static fd_status open_source(const fd_config *config, work *w, fd_error *err) {
                               .params = &w->file.params,
                               .labels = &w->file.labels};
     fd_judge_region(w->setting.judge, config->informed.widen, &w->source.region);
-    status = check_region(config, &w->source, err);
+    if (w->source.kind == FD_DRAWS_REGION)
+        status = fd_check_region(&w->setting, &w->source.region, config->informed.widen,
+                                 fd_derive_seed(config->seed, "informed region"), err);
     if (status) return status;
     box(w->setting.model, &w->file.params);
     return standardise_labels(&w->source, fd_derive_seed(config->seed, "informed labels"), &w->file.labels, err);
