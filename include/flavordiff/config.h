@@ -96,6 +96,14 @@ typedef struct fd_calibrate_spec { /* calibration over many labels */
     int samples;             /* ranked at the label of each: 63 */
 } fd_calibrate_spec;
 
+enum { FD_MAX_GAMMAS = 16 };
+typedef struct fd_distortion_spec { /* what guidance costs */
+    double gammas[FD_MAX_GAMMAS]; /* 1, 1.5, 2, 4, 8 */
+    int n_gammas;
+    uint64_t n;              /* samples of each: 5000 */
+    uint64_t draws;          /* truths its calibration is taken on: 500 */
+} fd_distortion_spec;
+
 typedef struct fd_config {
     char name[64];
     uint64_t seed;
@@ -116,6 +124,7 @@ typedef struct fd_config {
     fd_informed_spec informed;
     fd_reference_spec reference;
     fd_calibrate_spec calibrate;
+    fd_distortion_spec distortion;
 } fd_config;
 
 void fd_config_default(fd_config *config);

@@ -46,6 +46,10 @@ fd_status fd_stage_attribute(const fd_run *run, const char *posterior, const cha
  * Writes calibration.json, calibration.csv, calibration-ecdf.csv and the figure calibration into `folder`. */
 fd_status fd_stage_calibrate(const fd_run *run, const fd_generate_spec *spec, const char *model, const char *folder,
                              fd_error *err);
+/* distortion: yield, distance from the exact solutions of `reference`, and calibration for every gamma of config.distortion, with
+ * all else as `spec` says. Writes distortion.csv, the figure distortion and the samples gamma-G.h5 into `folder`. */
+fd_status fd_stage_distortion(const fd_run *run, const fd_generate_spec *spec, const char *model, const char *reference,
+                              const char *folder, fd_error *err);
 /* One set of a ledger. */
 typedef struct fd_ledger_entry {
     char set[64];       /* "prior", "pre-network", "tuned network" */

@@ -101,6 +101,7 @@ fd_status verb_select(cli *c, fd_error *err);
 fd_status verb_sample(cli *c, fd_error *err);
 fd_status verb_project(cli *c, fd_error *err);
 fd_status verb_calibrate(cli *c, fd_error *err);
+fd_status verb_distortion(cli *c, fd_error *err);
 fd_status verb_analyse(cli *c, fd_error *err);
 fd_status verb_attribute(cli *c, fd_error *err);
 fd_status verb_plot(cli *c, fd_error *err);

@@ -71,6 +71,12 @@ const cli_verb cli_verbs[] = {
      "code does not depend on what is found.",
      "flavordiff calibrate informed.h5 -o calibration", CLI_STAGE | CLI_NUMBER | CLI_NO_PROJECT | CLI_GENERATE, 1, 1,
      verb_calibrate, "calibrate.draws"},
+    {"distortion", "NETWORK.h5 REFERENCE.h5", "what guidance costs: yield, fidelity and calibration against gamma",
+     "For every gamma of distortion.gammas: samples (-n) and their yield, the distance of the solutions from exact ones, REFERENCE "
+     "(compare), and the calibration of the network at distortion.draws labels (calibrate). All else is as sample would have it, "
+     "with the same options. Writes distortion.csv, the figure distortion and the samples of each gamma into the folder -o.",
+     "flavordiff distortion informed.h5 reference.h5 -o distortion", CLI_STAGE | CLI_NUMBER | CLI_NO_PROJECT | CLI_GENERATE, 2, 2,
+     verb_distortion, "distortion.n"},
     {"analyse", "SAMPLES.h5", "predictions of the solutions in a sample set",
      "Writes analysis.h5, solutions.csv (or nearest.csv, marked, where too few points are solutions) and summary.json "
      "into the folder -o.",

@@ -78,6 +78,11 @@ static fd_status calibrate(const fd_run *run, const cli *c, fd_error *err) {
     fd_status status = generate_block(run, c, &spec, err);
     return status ? status : fd_stage_calibrate(run, spec, c->args[0], c->output, err);
 }
+static fd_status distortion(const fd_run *run, const cli *c, fd_error *err) {
+    const fd_generate_spec *spec;
+    fd_status status = generate_block(run, c, &spec, err);
+    return status ? status : fd_stage_distortion(run, spec, c->args[0], c->args[1], c->output, err);
+}
 static fd_status select_points(const fd_run *run, const cli *c, fd_error *err) {
     fd_status status = fd_stage_select(run, c->args[0], c->output, err);
     return status ? status : print_ledger(run, c->output, "generated", NULL, err);
@@ -105,6 +110,7 @@ static fd_status with_block(cli *c, cli_stage stage, fd_error *err) {
 }
 fd_status verb_sample(cli *c, fd_error *err) { return with_block(c, sample, err); }
 fd_status verb_calibrate(cli *c, fd_error *err) { return with_block(c, calibrate, err); }
+fd_status verb_distortion(cli *c, fd_error *err) { return with_block(c, distortion, err); }
 fd_status verb_project(cli *c, fd_error *err) { return with_output(c, project, err); }
 fd_status verb_attribute(cli *c, fd_error *err) { return with_output(c, attribute, err); }
 fd_status verb_analyse(cli *c, fd_error *err) { return with_output(c, analyse, err); }

@@ -225,6 +225,14 @@ static const fd_key calibrate_keys[] = {
     END,
 };
 
+static const fd_key distortion_keys[] = {
+    {.name = "gammas", .kind = FD_KEY_REALS, .offset = AT(distortion.gammas), .lo = -1e6, .hi = 1e6, .room = FD_MAX_GAMMAS,
+     .count = AT(distortion.n_gammas)},
+    U64("n", distortion.n, 1, counts),
+    U64("draws", distortion.draws, 10, 1000000),
+    END,
+};
+
 /* Order matters: a block that inherits comes after the one it inherits from. */
 const fd_key fd_config_keys[] = {
     TEXT("name", name),
@@ -244,6 +252,7 @@ const fd_key fd_config_keys[] = {
     BLOCK("informed", informed_keys),
     BLOCK("reference", reference_keys),
     BLOCK("calibrate", calibrate_keys),
+    BLOCK("distortion", distortion_keys),
     END,
 };
 
