@@ -146,6 +146,14 @@ expect 0 'of 36 quantities outside the 99 % band' fd calibrate informed.h5 -n 20
 for f in calibration.json calibration.csv calibration-ecdf.csv calibration.png calibration.pdf calibration.gp; do
     [ -s calibration/$f ] || { failed=$((failed + 1)); echo "FAIL: calibration/$f is missing"; }
 done
+expect 0 'reference: 60 exact' fd reference -n 60 -o exact.h5
+expect 0 '^ +1\.5 ' fd distortion informed.h5 exact.h5 -n 80 -o distortion $few --set distortion.gammas=[1,1.5] --set distortion.draws=12
+[ "$(wc -l <distortion/distortion.csv)" -eq 3 ] || { failed=$((failed + 1)); echo "FAIL: distortion.csv has not three lines"; }
+for f in distortion.png distortion.pdf gamma-1.h5 gamma-1.5.h5; do
+    [ -s distortion/$f ] || { failed=$((failed + 1)); echo "FAIL: distortion/$f is missing"; }
+done
+expect 2 'expected NETWORK.h5 REFERENCE.h5' fd distortion informed.h5 -o x
+expect 3 'informed.h5' fd distortion informed.h5 informed.h5 -n 80 -o x $few
 expect 1 'calibration.gp: exists already' fd calibrate informed.h5 -n 20 -o calibration $few
 expect 2 'calibrate.samples=1024' fd calibrate informed.h5 -o x --set calibrate.samples=1024
 expect 3 'pairs.h5' fd calibrate pairs.h5 -o x $few
