@@ -154,6 +154,7 @@ for f in distortion.png distortion.pdf gamma-1.h5 gamma-1.5.h5; do
 done
 expect 2 'expected NETWORK.h5 REFERENCE.h5' fd distortion informed.h5 -o x
 expect 3 'informed.h5' fd distortion informed.h5 informed.h5 -n 80 -o x $few
+expect 0 '^Truths: the prior\. Samples: DDIM, 10 steps.*label of truth' fd calibrate net.h5 -n 20 -o of-net $small $few
 expect 1 'calibration.gp: exists already' fd calibrate informed.h5 -n 20 -o calibration $few
 expect 2 'calibrate.samples=1024' fd calibrate informed.h5 -o x --set calibrate.samples=1024
 expect 3 'pairs.h5' fd calibrate pairs.h5 -o x $few
