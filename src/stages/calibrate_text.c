@@ -19,7 +19,8 @@ static int n_quantities(const fd_network_calibration *c) { return c->ranks.n_row
 char *fd_calibration_words(const fd_rank_verdict *v, bool tarp, char out[64]) {
     const char *why = "not uniform";
     if (!outside(v)) why = "uniform";
-    else if (v->width_pull > reason && (tarp || v->width_pull > fabs(v->mean_pull))) why = tarp ? "too narrow or biased" : "samples too narrow";
+    else if (tarp && v->width_pull > reason) why = "too narrow or biased";
+    else if (v->width_pull > reason && v->width_pull > fabs(v->mean_pull)) why = "samples too narrow";
     else if (v->width_pull < -reason && -v->width_pull > fabs(v->mean_pull)) why = "samples too wide";
     else if (tarp && v->mean_pull > reason) why = "samples too near to them";
     else if (tarp && v->mean_pull < -reason) why = "samples too far from them";
@@ -121,7 +122,9 @@ static fd_status write_ecdf(const fd_network_calibration *c, const char *folder,
     fd_status status = names && path ? FD_OK : fd_fail(err, FD_ERR_MEMORY, "out of memory");
     if (status) goto cleanup;
     names[0] = "credibility", names[1] = "lo", names[2] = "hi";
-    for (size_t k = 0; k < n; k++) names[3 + k] = k + FD_TARP_ROWS < n ? c->names[k] : k + FD_TARP_ROWS == n ? "tarp_prior" : "tarp_network";
+    for (size_t k = 0; k < n; k++) names[3 + k] = c->names[k];
+    names[3 + n - FD_TARP_ROWS + FD_TARP_GIVEN] = "tarp_prior";
+    names[3 + n - FD_TARP_ROWS + FD_TARP_OWN] = "tarp_network";
     if ((status = fd_table_create(n + 3, names, &table, err))) goto cleanup;
     for (size_t j = 0; j <= r->m + 1 && !status; j++) { /* nothing below 0, all below m + 1 */
         double *row = fd_table_row(&table);
