@@ -75,7 +75,8 @@ typedef struct fd_informed_spec {
 
 typedef enum fd_reference_method {
     FD_REFERENCE_ORBIT,     /* the model's own way to draw inside a region; rejection where it has none */
-    FD_REFERENCE_REJECTION  /* prior draws with the scale solved for: the referee's referee */
+    FD_REFERENCE_REJECTION, /* prior draws with the scale solved for: the referee's referee */
+    FD_REFERENCE_MCMC       /* Markov chains along the surface of the labels */
 } fd_reference_method;
 
 typedef enum fd_cuts {
@@ -84,11 +85,19 @@ typedef enum fd_cuts {
     FD_CUTS_NONE    /* the prior */
 } fd_cuts;
 
+typedef enum fd_likelihood {
+    FD_LIKELIHOOD_WINDOW,   /* 1 inside all 3 sigma windows, 0 outside */
+    FD_LIKELIHOOD_GAUSSIAN  /* exp(-chi^2/2), chi^2 of masses and angles */
+} fd_likelihood;
+
 typedef struct fd_reference_spec { /* exact draws from the prior inside the 3 sigma windows */
     uint64_t n;              /* 10000 */
     fd_reference_method method;
     double cluster;          /* rows a proposal gives in the mean, about; 0.3: nearly all are independent */
     fd_cuts cuts;            /* which of the windows count */
+    fd_likelihood likelihood; /* mcmc; the others know the window only */
+    int chains, burn_in;     /* mcmc: chains, and steps before draws are kept; 64, 512 */
+    uint64_t steps;          /* mcmc: at most so many a chain after them; 100000 */
 } fd_reference_spec;
 
 typedef struct fd_calibrate_spec { /* calibration over many labels */
@@ -103,6 +112,13 @@ typedef struct fd_distortion_spec { /* what guidance costs */
     uint64_t n;              /* samples of each: 5000 */
     uint64_t draws;          /* truths its calibration is taken on: 500 */
 } fd_distortion_spec;
+
+typedef struct fd_exact_spec { /* Markov chains from the rows of a sample set */
+    uint64_t n;              /* rows taken at most; 0: all that are solutions */
+    int burn_in;             /* steps of copies of the first rows, while the step length is adapted; 256 */
+    int steps;               /* of the first stretch; 128 */
+    uint64_t max_steps;      /* of a chain in all; 8192 */
+} fd_exact_spec;
 
 typedef struct fd_config {
     char name[64];
@@ -125,6 +141,7 @@ typedef struct fd_config {
     fd_reference_spec reference;
     fd_calibrate_spec calibrate;
     fd_distortion_spec distortion;
+    fd_exact_spec exact;
 } fd_config;
 
 void fd_config_default(fd_config *config);

@@ -104,6 +104,9 @@ struct fd_model {
                      double *jacobian);
     /* Whether steps by approach() reach further than steps in the labels themselves, which is a matter of measurement. */
     bool approach_reaches_further;
+    /* surface() read backwards: what c (n_surface) says of the observables (n_observables), all labels among them; NaN of which
+     * it says nothing. NULL: not known. Thread-safe; never allocates. */
+    void (*surface_observables)(const fd_model *model, const double *c, double *observables);
     /* A parameter with a flat prior that only rescales: log10 |observable o| rises by scale_slopes[o] (n_observables) per unit
      * of it, 0 where it has no say. scale_slopes NULL: there is none. */
     int scale_param;

@@ -30,7 +30,8 @@ typedef enum fd_stream {
     FD_STREAM_REFERENCE = 17, /* item: batch of proposals         exact draws inside the windows of a target */
     FD_STREAM_SYMMETRY = 18, /* item: sample                      its random symmetry */
     FD_STREAM_C2ST = 23,    /* item: dealing of labels, step: fold  labels and order of a classifier's rows */
-    FD_STREAM_TIES = 24     /* item: truth                        rank of a truth among samples equal to it */
+    FD_STREAM_TIES = 24,    /* item: truth                        rank of a truth among samples equal to it */
+    FD_STREAM_MCMC = 25     /* item: chain, step: step            moves of a Markov chain */
 } fd_stream;
 
 typedef struct fd_rng {

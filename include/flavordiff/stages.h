@@ -14,6 +14,7 @@ typedef struct fd_run {
     const fd_config *config;
     const char *command;             /* the command line, for provenance */
     bool force;                      /* replace existing outputs */
+    bool strict;                     /* a diagnostic that fails is FD_ERR_WANTING; outputs are written all the same */
     /* Called a few times a second from the calling thread with work done of total (0: unknown), and the tally so
      * far or NULL; returns non-zero to stop (FD_ERR_STOPPED). May be NULL. */
     int (*progress)(void *user, const char *stage, uint64_t done, uint64_t total, const fd_tally *tally,
@@ -36,7 +37,8 @@ fd_status fd_stage_sample(const fd_run *run, const fd_sample_spec *spec, const c
  * it with informed.sample.project, in the coordinates of the prior's box; role "generated", with the rows as read in `alone`.
  * FD_ERR_CONFIG on no steps, FD_ERR_MISMATCH when the set's ordering is not the target's, FD_ERR_EMPTY on a set of no rows. */
 fd_status fd_stage_project(const fd_run *run, const char *samples, const char *out, fd_error *err);
-/* reference: exact draws from the prior inside the 3 sigma windows of all that is cut on (region.h), role "reference". */
+/* reference: exact draws from the prior inside the 3 sigma windows of all that is cut on (region.h), role "reference". By Markov
+ * chains: draws whose worth the note tells, or which it says have not converged (FD_ERR_WANTING with run->strict). */
 fd_status fd_stage_reference(const fd_run *run, const char *out, fd_error *err);
 /* attribute: what moved the predictions of the solutions in `posterior`: the two mass-squared differences, mixing, or nothing, which
  * makes them the prior's. Draws reference.n times from the prior, and from it inside the mass windows of the set's own target
@@ -50,6 +52,11 @@ fd_status fd_stage_calibrate(const fd_run *run, const fd_generate_spec *spec, co
  * all else as `spec` says. Writes distortion.csv, the figure distortion and the samples gamma-G.h5 into `folder`. */
 fd_status fd_stage_distortion(const fd_run *run, const fd_generate_spec *spec, const char *model, const char *reference,
                               const char *folder, fd_error *err);
+/* exact: the solutions of any sample set, each moved by a Markov chain of its own until a stretch that forgets its beginning
+ * changes the distribution of no quantity; role "reference". Tells the drift of every quantity from the set as read. FD_ERR_EMPTY
+ * on fewer than 100 solutions, FD_ERR_MISMATCH when the set's ordering is not the target's; chains that do not settle are
+ * told in the note, and FD_ERR_WANTING with run->strict. */
+fd_status fd_stage_exact(const fd_run *run, const char *samples, const char *out, fd_error *err);
 /* One set of a ledger. */
 typedef struct fd_ledger_entry {
     char set[64];       /* "prior", "pre-network", "tuned network" */

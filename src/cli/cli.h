@@ -107,6 +107,7 @@ fd_status verb_attribute(cli *c, fd_error *err);
 fd_status verb_plot(cli *c, fd_error *err);
 fd_status verb_report(cli *c, fd_error *err);
 fd_status verb_reference(cli *c, fd_error *err);
+fd_status verb_exact(cli *c, fd_error *err);
 fd_status verb_run(cli *c, fd_error *err);
 fd_status verb_compare(cli *c, fd_error *err);
 fd_status verb_evaluate(cli *c, fd_error *err);

@@ -58,9 +58,10 @@ const cli_verb cli_verbs[] = {
      "Independent draws from what every generator of solutions should sample: the prior, restricted to the 3 sigma windows of the "
      "mass-squared differences, the angles and the nine |U|. --method orbit draws heavy masses and Yukawas up to a "
      "unitary rotation, then the rotation inside the windows (docs/physics.md); --method rejection draws from the prior and solves for "
-     "k only, thousands of times slower and as exact. Both are judged like any sample. The file does not depend on the "
-     "number of threads.",
-     "flavordiff reference -n 10000 --target paper-table1-no -o reference.h5", CLI_STAGE | CLI_NUMBER | CLI_METHOD, 0, 1,
+     "k only, thousands of times slower and as exact; --method mcmc runs Markov chains along the surface of the labels, for any model "
+     "and (reference.likelihood) for a Gaussian likelihood, until R-hat < 1.01 and ESS >= 400 for every quantity, or says which did "
+     "not converge (with --strict: exit code 5). All are judged like any sample. The file does not depend on the number of threads.",
+     "flavordiff reference -n 10000 --target paper-table1-no -o reference.h5", CLI_STAGE | CLI_NUMBER | CLI_METHOD | CLI_STRICT, 0, 1,
      verb_reference, "reference.n"},
     {"calibrate", "NETWORK.h5", "is a network calibrated over many labels",
      "Draws truths with their labels from the law the network was trained on, samples from the network at each label, and ranks "
@@ -77,6 +78,13 @@ const cli_verb cli_verbs[] = {
      "with the same options. Writes distortion.csv, the figure distortion and the samples of each gamma into the folder -o.",
      "flavordiff distortion informed.h5 reference.h5 -o distortion", CLI_STAGE | CLI_NUMBER | CLI_NO_PROJECT | CLI_GENERATE, 2, 2,
      verb_distortion, "distortion.n"},
+    {"exact", "SAMPLES.h5", "a sample set made exact by Markov chains, and how far it was from that",
+     "Every solution in SAMPLES starts a Markov chain of its own (as reference --method mcmc). Chains move in stretches of doubling "
+     "length until one that forgets its beginning changes the distribution of no quantity: their ends are exact draws, as many as "
+     "there were solutions. Prints the drift of every parameter and observable from the set as read beside what 99 % of pairs "
+     "of exact sets stay below; no drift means that the set was right. Chains that do not settle are told, with --strict by exit "
+     "code 5.",
+     "flavordiff exact samples.h5 -o exact.h5", CLI_STAGE | CLI_NUMBER | CLI_STRICT, 1, 1, verb_exact, "exact.n"},
     {"analyse", "SAMPLES.h5", "predictions of the solutions in a sample set",
      "Writes analysis.h5, solutions.csv (or nearest.csv, marked, where too few points are solutions) and summary.json "
      "into the folder -o.",

@@ -17,7 +17,7 @@ static const option_row options[] = {
     {CLI_OUTPUT, "output", "o", "PATH", "where to write"},
     {CLI_TARGET, "target", "t", "NAME", "target set: a name (paper-table1-no, nufit-6.0-ic24-no, ...) or a YAML file"},
     {CLI_NUMBER, "number", "n", "N", "how many: pairs, selected points, samples, rows (1e6 is understood)"},
-    {CLI_METHOD, "method", NULL, "orbit|rejection", "orbits of the mixing matrix (default), or plain rejection with k solved for"},
+    {CLI_METHOD, "method", NULL, "KIND", "orbit: orbits of the mixing matrix (default); rejection: plain, k solved for; mcmc: Markov chains"},
     {CLI_GENERATE, "sampler", NULL, "KIND", "ddpm, ddim, dpmpp_2m, dpmpp_2m_sde or heun"},
     {CLI_GENERATE, "steps", NULL, "N", "steps of the sampler; default: all of the noise schedule"},
     {CLI_GENERATE, "grid", NULL, "KIND", "times the steps take: uniform_t, log_snr or karras"},
@@ -140,7 +140,7 @@ static fd_status apply(cli *c, const option_row *o, const char *value, fd_error 
         break;
     case CLI_METHOD:
         if (strlen(value) > sizeof c->method - sizeof "reference.method=") /* no method has so long a name */
-            return fd_fail(err, FD_ERR_USAGE, "--method %.20s...: expected orbit or rejection", value);
+            return fd_fail(err, FD_ERR_USAGE, "--method %.20s...: expected orbit, rejection or mcmc", value);
         snprintf(c->method, sizeof c->method, "reference.method=%s", value);
         break;
     case CLI_GENERATE:

@@ -153,7 +153,7 @@ fd_status cli_run_stage(cli *c, const char *config_path, cli_stage stage, fd_err
     if (c->threads) omp_set_num_threads(c->threads);
     catch_signals();
     reporter r = {.begin = now(), .max_time = c->max_time, .quiet = c->quiet, .terminal = isatty(STDERR_FILENO)};
-    fd_run run = {.config = &config, .command = c->command, .force = c->force, .progress = on_progress,
+    fd_run run = {.config = &config, .command = c->command, .force = c->force, .strict = c->strict, .progress = on_progress,
                   .message = on_message, .user = &r};
     status = stage(&run, c, err);
     clear_bar(&r);

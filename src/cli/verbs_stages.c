@@ -22,6 +22,9 @@ static fd_status reference(const fd_run *run, const cli *c, fd_error *err) {
 static fd_status attribute(const fd_run *run, const cli *c, fd_error *err) {
     return fd_stage_attribute(run, c->args[0], c->output, err);
 }
+static fd_status exact(const fd_run *run, const cli *c, fd_error *err) {
+    return fd_stage_exact(run, c->args[0], c->output, err);
+}
 static fd_status analyse(const fd_run *run, const cli *c, fd_error *err) {
     return fd_stage_analyse(run, c->args[0], c->output, err);
 }
@@ -113,6 +116,7 @@ fd_status verb_calibrate(cli *c, fd_error *err) { return with_block(c, calibrate
 fd_status verb_distortion(cli *c, fd_error *err) { return with_block(c, distortion, err); }
 fd_status verb_project(cli *c, fd_error *err) { return with_output(c, project, err); }
 fd_status verb_attribute(cli *c, fd_error *err) { return with_output(c, attribute, err); }
+fd_status verb_exact(cli *c, fd_error *err) { return with_output(c, exact, err); }
 fd_status verb_analyse(cli *c, fd_error *err) { return with_output(c, analyse, err); }
 fd_status verb_plot(cli *c, fd_error *err) { return with_output(c, plot, err); }
 fd_status verb_report(cli *c, fd_error *err) { return cli_run_stage(c, NULL, report, err); }

@@ -92,7 +92,9 @@ void fd_config_default(fd_config *config) {
     default_informed(&config->informed);
     config->calibrate = (fd_calibrate_spec){.draws = 2000, .samples = 63};
     config->distortion = (fd_distortion_spec){.gammas = {1, 1.5, 2, 4, 8}, .n_gammas = 5, .n = 5000, .draws = 500};
-    config->reference = (fd_reference_spec){.n = 10000, .method = FD_REFERENCE_ORBIT, .cluster = 0.3};
+    config->reference = (fd_reference_spec){.n = 10000, .method = FD_REFERENCE_ORBIT, .cluster = 0.3, .chains = 64,
+                                              .burn_in = 512, .steps = 100000};
+    config->exact = (fd_exact_spec){.burn_in = 256, .steps = 128, .max_steps = 8192};
 }
 
 /* ---- schema: every value is first a text, so that absent keys are known and messages are ours ------------------ */

@@ -56,7 +56,9 @@ static const fd_key_choice labels[] = {
 static const fd_key_choice cuts[] = {
     {"all", FD_CUTS_ALL}, {"masses", FD_CUTS_MASSES}, {"none", FD_CUTS_NONE}, {0}};
 static const fd_key_choice methods[] = {
-    {"orbit", FD_REFERENCE_ORBIT}, {"rejection", FD_REFERENCE_REJECTION}, {NULL, 0}};
+    {"orbit", FD_REFERENCE_ORBIT}, {"rejection", FD_REFERENCE_REJECTION}, {"mcmc", FD_REFERENCE_MCMC}, {NULL, 0}};
+static const fd_key_choice likelihoods[] = {
+    {"window", FD_LIKELIHOOD_WINDOW}, {"gaussian", FD_LIKELIHOOD_GAUSSIAN}, {NULL, 0}};
 
 static const fd_key model_keys[] = {
     TEXT("kind", model.kind),
@@ -216,6 +218,17 @@ static const fd_key reference_keys[] = {
     CHOICE("method", reference.method, methods),
     ABOVE("cluster", reference.cluster, 0, 1000),
     CHOICE("cuts", reference.cuts, cuts),
+    CHOICE("likelihood", reference.likelihood, likelihoods),
+    INT("chains", reference.chains, 2, 65536),
+    INT("burn_in", reference.burn_in, 0, 1000000000),
+    U64("steps", reference.steps, 1, 1000000000),
+    END,
+};
+static const fd_key exact_keys[] = {
+    U64("n", exact.n, 0, counts),
+    INT("burn_in", exact.burn_in, 0, 1000000),
+    INT("steps", exact.steps, 1, 1000000),
+    U64("max_steps", exact.max_steps, 1, 1000000000),
     END,
 };
 
@@ -253,6 +266,7 @@ const fd_key fd_config_keys[] = {
     BLOCK("reference", reference_keys),
     BLOCK("calibrate", calibrate_keys),
     BLOCK("distortion", distortion_keys),
+    BLOCK("exact", exact_keys),
     END,
 };
 

@@ -85,6 +85,9 @@ void seesaw_surface(const fd_model *model, size_t n, const double *theta, double
 void seesaw_approach(const fd_model *model, size_t n, const double *theta, const double *labels, double *residual,
                      double *jacobian);
 
+/* fd_model.surface_observables. */
+void seesaw_surface_observables(const fd_model *model, const double *c, double *observables);
+
 /* Fills model->radii, which seesaw_draw_region() reads. */
 void seesaw_prepare_orbits(seesaw_model *model);
 /* fd_model.draw_region; the method is told in seesaw_orbit.c. A proposal is an orbit. */

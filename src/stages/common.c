@@ -137,6 +137,23 @@ fd_status fd_check_region(const fd_setting *setting, const fd_region *region, do
                    setting->target.name, widen, (unsigned long long)tried);
 }
 
+fd_scaler fd_prior_box(const fd_model *model) {
+    fd_scaler s = {.n = model->n_params};
+    for (int j = 0; j < s.n; j++) {
+        double half = 0.5 * (model->params[j].hi - model->params[j].lo);
+        s.shift[j] = 0.5 * (model->params[j].lo + model->params[j].hi);
+        s.scale[j] = half > 0 ? half : 1;
+    }
+    return s;
+}
+
+fd_status fd_check_window(const fd_setting *setting, fd_error *err) {
+    if (fd_judge_window_feasible(setting->judge)) return FD_OK;
+    return fd_fail(err, FD_ERR_CONFIG,
+                   "target set %s: no unitary matrix has all nine |U| inside their windows; there is nothing to draw",
+                   setting->target.name);
+}
+
 /* x brought into [lo, hi) of a periodic parameter; the rounding to float32 must not push it out again. */
 static float wrap(double x, double lo, double hi) {
     if (!(x >= lo && x < hi)) x -= (hi - lo) * floor((x - lo) / (hi - lo));

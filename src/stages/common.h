@@ -53,6 +53,10 @@ void fd_setting_free(fd_setting *setting);
 /* FD_ERR_CONFIG when no point of the prior is found in a region made of windows widened by `widen`: drawing from it would
  * never end. */
 fd_status fd_check_region(const fd_setting *setting, const fd_region *region, double widen, uint64_t seed, fd_error *err);
+/* The prior's ranges -> [-1, 1]. A range that is a point keeps its unit. */
+fd_scaler fd_prior_box(const fd_model *model);
+/* FD_ERR_CONFIG when no unitary matrix has its moduli in the windows. */
+fd_status fd_check_window(const fd_setting *setting, fd_error *err);
 
 /* Labels asked for (labels.c). Whether every point has one of its own (window, gaussian) or all share one (central, values);
  * the choice in a word. */

@@ -43,17 +43,6 @@ static void release(work *w) {
     free(w->marks);
 }
 
-/* The prior's ranges -> [-1, 1]. A range that is a point keeps its unit. */
-static fd_scaler prior_box(const fd_model *model) {
-    fd_scaler s = {.n = model->n_params};
-    for (int j = 0; j < s.n; j++) {
-        double half = 0.5 * (model->params[j].hi - model->params[j].lo);
-        s.shift[j] = 0.5 * (model->params[j].lo + model->params[j].hi);
-        s.scale[j] = half > 0 ? half : 1;
-    }
-    return s;
-}
-
 static fd_status allocate(work *w, fd_error *err) {
     const fd_model *model = w->setting.model;
     size_t rows = PROJECT_BLOCK, dim = (size_t)model->n_params, n_labels = (size_t)model->n_labels;
@@ -85,7 +74,7 @@ static fd_status prepare(const fd_run *run, work *w, fd_error *err) {
     fd_status status = open_rows(run, w, err);
     if (!status) status = fd_check_label_choice(&w->setting, w->spec, err);
     if (status) return status;
-    w->box = prior_box(w->setting.model);
+    w->box = fd_prior_box(w->setting.model);
     status = fd_projector_create(w->setting.model, &w->box, &w->spec->project, &w->projector, err);
     if (!status && !fd_own_labels(w->spec)) { /* midpoints of windows may contradict each other */
         fd_shared_label(&w->setting, w->spec, w->shared);

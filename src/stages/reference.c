@@ -11,7 +11,7 @@
 
 #include "flavordiff/region.h"
 #include "io/file_safety.h"
-#include "stages/common.h"
+#include "stages/mcmc.h"
 
 enum { ITEMS = 64, ITEM_ROWS = 512, ITEM_ORBITS = 4096, ITEM_DRAWS = 16384 };
 
@@ -130,10 +130,7 @@ static fd_status prepare(const fd_run *run, work *w, fd_error *err) {
     if (status) return status;
     model.ordering = target.ordering;
     status = fd_setting_create(&model, run->config->target, &w->setting, err);
-    if (!status && w->spec->cuts == FD_CUTS_ALL && !fd_judge_window_feasible(w->setting.judge))
-        status = fd_fail(err, FD_ERR_CONFIG,
-                         "target set %s: no unitary matrix has all nine |U| inside their windows; there is nothing to draw",
-                         w->setting.target.name);
+    if (!status && w->spec->cuts == FD_CUTS_ALL) status = fd_check_window(&w->setting, err);
     if (!status) choose_region(w);
     return status ? status : allocate(w, err);
 }
@@ -166,6 +163,9 @@ static void describe(const work *w, char *note, size_t size) {
 
 fd_status fd_stage_reference(const fd_run *run, const char *out, fd_error *err) {
     const fd_config *config = run->config;
+    if (config->reference.method == FD_REFERENCE_MCMC) return fd_reference_by_mcmc(run, out, err);
+    if (config->reference.likelihood != FD_LIKELIHOOD_WINDOW)
+        return fd_fail(err, FD_ERR_CONFIG, "reference.likelihood: gaussian is drawn from by reference.method: mcmc alone");
     fd_ticker ticker = {.run = run, .stage = "reference"};
     /* Sets of different cuts are compared: they must not be the same draws. */
     static const char *const purposes[] = {"reference", "reference, masses", "reference, prior"};

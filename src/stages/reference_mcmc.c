@@ -1,0 +1,195 @@
+/* reference --method mcmc: exact draws by Markov chains (docs/referee.md), for any model and also for a Gaussian likelihood. Not
+ * independent, so that it tells what they are worth: chains run on, every stride-th state kept and the stride doubled when there
+ * are enough of them, until the stop rule is met and each row is worth half an independent one. */
+#include <inttypes.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "io/file_safety.h"
+#include "stages/mcmc.h"
+
+enum { FIRST_STRIDE = 8, LEAST_DRAWS = 32, SPARE = 1, STEPS_AT_ONCE = 1024 };
+
+typedef struct work {
+    const fd_reference_spec *spec;
+    uint64_t seed;
+    fd_setting setting;
+    fd_region region;
+    fd_mcmc *mcmc;
+    size_t chains, draws;  /* draws kept of a chain */
+    double *state, *trace; /* (chains, n_params), (draws, chains, n_params) */
+    uint32_t step, stride;
+    bool converged;
+    fd_convergence verdict;
+    fd_mcmc_counts counts;
+    fd_block block;
+    bool *keep;
+    fd_sample_info info;
+} work;
+
+static void release(work *w) {
+    fd_mcmc_free(w->mcmc);
+    fd_block_free(&w->block);
+    fd_setting_free(&w->setting);
+    free(w->state);
+    free(w->trace);
+    free(w->keep);
+}
+
+static fd_status prepare(const fd_run *run, work *w, fd_error *err) {
+    fd_model_options options = run->config->model;
+    if (w->spec->cuts != FD_CUTS_ALL)
+        return fd_fail(err, FD_ERR_CONFIG, "reference.cuts: reference.method: mcmc takes all; use rejection");
+    fd_status status = fd_target_load(run->config->target, &w->setting.target, err);
+    if (status) return status;
+    options.ordering = w->setting.target.ordering;
+    status = fd_setting_create(&options, run->config->target, &w->setting, err);
+    if (!status) status = fd_check_window(&w->setting, err);
+    if (status) return status;
+    const fd_model *model = w->setting.model;
+    fd_mcmc_target target = fd_stage_target(&w->setting, w->spec->likelihood, &w->region);
+    w->chains = (size_t)w->spec->chains;
+    w->draws = (size_t)((w->spec->n + w->chains - 1) / w->chains) + SPARE;
+    if (w->draws < LEAST_DRAWS) w->draws = LEAST_DRAWS;
+    w->draws += w->draws % 2; /* halves of them are kept */
+    w->state = malloc(w->chains * (size_t)model->n_params * sizeof *w->state);
+    w->trace = malloc(w->draws * w->chains * (size_t)model->n_params * sizeof *w->trace);
+    w->keep = malloc(w->draws * w->chains * sizeof *w->keep);
+    if (!w->state || !w->trace || !w->keep) return fd_fail(err, FD_ERR_MEMORY, "out of memory");
+    status = fd_block_create(model, w->draws * w->chains, &w->block, err);
+    return status ? status : fd_mcmc_create(&target, w->seed, &w->mcmc, err);
+}
+
+/* The best row count two draws stand for: half of what is asked, and what the stop rule wants. */
+static bool good_enough(const work *w) {
+    return w->verdict.failed == 0 && w->verdict.bulk_ess >= 0.5 * (double)w->spec->n;
+}
+
+/* Fills draws first .. draws - 1 of the trace. */
+static fd_status fill(work *w, size_t first, fd_ticker *ticker, fd_error *err) {
+    size_t row = w->chains * (size_t)w->setting.model->n_params;
+    fd_status status = FD_OK;
+    for (size_t t = first; !status && t < w->draws;) {
+        char detail[64];
+        size_t some = STEPS_AT_ONCE / w->stride + 1;
+        if (some > w->draws - t) some = w->draws - t;
+        uint32_t steps = (uint32_t)some * w->stride;
+        status = fd_mcmc_run(w->mcmc, 0, w->chains, w->state, w->step, steps, w->stride, w->trace + t * row, &w->counts, err);
+        w->step += steps;
+        t += some;
+        snprintf(detail, sizeof detail, "every %u. of %u steps", w->stride, w->step);
+        if (!status) status = fd_tick(ticker, w->step, (uint64_t)w->spec->burn_in + w->spec->steps, NULL, detail, err);
+    }
+    return status;
+}
+
+/* Every second draw of the trace. */
+static void thin(work *w) {
+    size_t row = w->chains * (size_t)w->setting.model->n_params;
+    for (size_t t = 0; t < w->draws / 2; t++)
+        memmove(w->trace + t * row, w->trace + (2 * t + 1) * row, row * sizeof *w->trace);
+    w->stride *= 2;
+}
+
+static fd_status run_chains(const fd_run *run, work *w, fd_error *err) {
+    fd_ticker ticker = {.run = run, .stage = "reference"};
+    fd_status status = fd_chain_starts(&w->setting, w->mcmc, w->spec->likelihood, w->seed, w->chains, w->state, err);
+    if (!status) status = fd_mcmc_warm_up(w->mcmc, 0, w->chains, w->state, (uint32_t)w->spec->burn_in, err);
+    w->step = (uint32_t)w->spec->burn_in;
+    w->stride = FIRST_STRIDE;
+    if (!status) status = fill(w, 0, &ticker, err);
+    while (!status) {
+        status = fd_convergence_judge(w->setting.model, w->chains, w->draws, w->trace, &w->verdict, err);
+        w->converged = w->verdict.failed == 0;
+        if (status || good_enough(w)) break;
+        if (w->step - (uint64_t)w->spec->burn_in + w->draws / 2 * 2 * w->stride > w->spec->steps) break;
+        thin(w);
+        status = fill(w, w->draws / 2, &ticker, err);
+    }
+    return status;
+}
+
+/* Rounded and judged, the last n rows of those still in the target: rounding to float32 carries one in a million over an edge. */
+static fd_status write_rows(work *w, fd_sample_writer *writer, fd_error *err) {
+    const fd_model *model = w->setting.model;
+    size_t n = w->draws * w->chains, kept = 0;
+    uint8_t needed = FD_IN_PRIOR;
+    if (w->spec->likelihood == FD_LIKELIHOOD_WINDOW) needed |= FD_MASSES | FD_ANGLES | FD_LABELS;
+    for (size_t i = 0; i < n * (size_t)model->n_params; i++) w->block.theta[i] = (float)w->trace[i];
+    fd_judge_rows(&w->setting, n, w->block.theta, w->block.labels, w->block.chi2, w->block.flags);
+    for (size_t i = n; i-- > 0;) {
+        w->keep[i] = kept < w->spec->n && (w->block.flags[i] & needed) == needed;
+        kept += w->keep[i];
+        if (w->keep[i]) fd_tally_add(&w->info.tally, w->block.flags[i]);
+    }
+    fd_block_compact(model, &w->block, n, w->keep);
+    w->info.n = kept;
+    return fd_samples_append(writer, kept, w->block.theta, w->block.labels, w->block.five, w->block.flags, err);
+}
+
+static void describe(const fd_run *run, work *w) {
+    const fd_convergence *v = &w->verdict;
+    fd_sample_info *info = &w->info;
+    info->model = w->setting.model->options;
+    info->n_train = fd_training_rows(run->config, w->info.n);
+    snprintf(info->target, sizeof info->target, "%s", w->setting.target.name);
+    snprintf(info->note, sizeof info->note,
+             "%sMarkov chains, %s: %zu chains, %d + %u steps, every %u. kept; acceptance %.2f; worst of all quantities: R-hat %.4f "
+             "(%s), bulk ESS %.0f (%s), tail ESS %.0f (%s), of %zu draws",
+             w->converged ? "" : "NOT CONVERGED. ",
+             w->spec->likelihood == FD_LIKELIHOOD_WINDOW ? "the prior inside the 3 sigma windows of masses, angles and moduli"
+                                                         : "the prior times exp(-chi2/2) of masses and angles",
+             w->chains, w->spec->burn_in, w->step - (uint32_t)w->spec->burn_in, w->stride,
+             (double)w->counts.accepted / (double)w->counts.moves, v->r_hat, v->r_hat_name, v->bulk_ess, v->bulk_name, v->tail_ess,
+             v->tail_name, w->draws * w->chains);
+}
+
+/* What the user should know; the reason to fail under --strict. */
+static fd_status tell(const fd_run *run, const work *w, const char *out, fd_error *err) {
+    const fd_convergence *v = &w->verdict;
+    fd_say(run, "reference: %" PRIu64 " draws of %zu chains in %.1f s, R-hat at most %.4f (%s), ESS at least %.0f in the bulk (%s), "
+           "%.0f in the tails (%s) -> %s", w->info.n, w->chains, w->info.tally.seconds, v->r_hat, v->r_hat_name, v->bulk_ess,
+           v->bulk_name, v->tail_ess, v->tail_name, out);
+    if (w->converged) return FD_OK;
+    if (run->strict)
+        return fd_fail(err, FD_ERR_WANTING, "%s: not converged after %u steps: %d quantities with R-hat >= %g or ESS < %g (%s); "
+                       "raise reference.steps", out, w->step, v->failed, FD_R_HAT, FD_LEAST_ESS, v->failing);
+    fd_say(run, "reference: NOT CONVERGED after %u steps: %d quantities with R-hat >= %g or ESS < %g (%s); raise reference.steps",
+           w->step, v->failed, FD_R_HAT, FD_LEAST_ESS, v->failing);
+    return FD_OK;
+}
+
+fd_status fd_reference_by_mcmc(const fd_run *run, const char *out, fd_error *err) {
+    const char *const no_parents[] = {NULL};
+    work w = {.spec = &run->config->reference, .seed = fd_derive_seed(run->config->seed, "mcmc")};
+    fd_sample_writer *writer = NULL;
+    fd_provenance provenance;
+    char *config_text = NULL, parents[8];
+    double start = fd_seconds();
+
+    fd_status status = fd_part_allowed(out, run->force, err);
+    if (!status) status = prepare(run, &w, err);
+    if (!status)
+        status = fd_stage_provenance(run, "reference", &w.setting.model->options, no_parents, parents, sizeof parents,
+                                     &config_text, &provenance, err);
+    if (!status) status = fd_samples_create(out, run->force, w.setting.model, &provenance, &writer, err);
+    if (!status) status = run_chains(run, &w, err);
+    if (!status) {
+        snprintf(w.info.role, sizeof w.info.role, "reference");
+        w.info.seed = run->config->seed;
+        status = write_rows(&w, writer, err);
+    }
+    if (!status) {
+        describe(run, &w);
+        w.info.tally.seconds = fd_seconds() - start;
+        status = fd_samples_finish(writer, &w.info, err);
+        writer = NULL;
+    }
+    if (!status) status = tell(run, &w, out, err);
+    fd_samples_abort(writer);
+    free(config_text);
+    release(&w);
+    return status;
+}
