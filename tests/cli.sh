@@ -191,6 +191,11 @@ expect 0 'method: rejection' fd reference --method rejection --dry-run
 expect 2 "reference.method.*'magic' is not possible" fd reference --method magic -o x.h5
 expect 2 'no option --method' fd simulate --method orbit -o x.h5
 expect 2 'the configuration is given twice' fd reference a.yaml -c b.yaml -o x.h5
+expect 0 'NOT CONVERGED after' fd reference --method mcmc -n 64 --set reference.chains=4 --set reference.steps=64 --set reference.burn_in=32 -o chains.h5
+expect 5 'not converged after' fd reference --method mcmc -n 64 --set reference.chains=4 --set reference.steps=64 --set reference.burn_in=32 -o chains.h5 -f --strict
+expect 2 'reference.likelihood: gaussian' fd reference --set reference.likelihood=gaussian -o x.h5
+expect 2 'reference.cuts: reference.method: mcmc' fd reference --method mcmc --set reference.cuts=none -o x.h5
+expect 1 'ref.h5: 40 solutions.*at least 100' fd exact ref.h5 -o x.h5
 expect 0 '.' fd analyse ref.h5 -o ref-analysis
 expect 75 '--max-time reached' fd reference -n 1e9 -o x.h5 --max-time 0.3
 absent x.h5 x.h5.part

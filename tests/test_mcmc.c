@@ -12,6 +12,7 @@
 #include <omp.h>
 
 #include "flavordiff/region.h"
+#include "inference/independent.h"
 #include "inference/mcmc.h"
 #include "inference/two_sample.h"
 
@@ -298,6 +299,19 @@ static void levels_tell_observables(void **state) {
     }
 }
 
+/* Two masses and four of the nine moduli; both labels of the toy. */
+static void independent_labels(void **state) {
+    (void)state;
+    int pick[FD_MAX_LABELS], masses = 0, n;
+    fd_model *model = seesaw(FD_ORDERING_NORMAL), small = toy(2);
+    n = fd_independent_labels(model, pick);
+    assert_int_equal(n, 6);
+    for (int k = 0; k < n; k++) masses += pick[k] < 2;
+    assert_int_equal(masses, 2);
+    assert_int_equal(fd_independent_labels(&small, pick), 2);
+    fd_model_free(model);
+}
+
 /* A walk does not depend on threads or on the rows it shares them with. */
 static void same_for_any_number_of_threads(void **state) {
     (void)state;
@@ -332,6 +346,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_thick_shell),          cmocka_unit_test(a_shell_cut_by_walls),
         cmocka_unit_test(levels_tell_observables), cmocka_unit_test(exact_draws_stay_exact),
+        cmocka_unit_test(independent_labels),
         cmocka_unit_test(same_for_any_number_of_threads),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

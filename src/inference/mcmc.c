@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "flavordiff/region.h"
+#include "inference/independent.h"
 #include "inference/surface.h"
 
 /* Newton's method gives up after so many evaluations, or when it would move by more than FAR, and is there when it moves by
@@ -534,54 +535,11 @@ fd_status fd_mcmc_warm_up(fd_mcmc *m, uint64_t first_chain, size_t n, double *th
 
 double fd_mcmc_tangent(const fd_mcmc *m) { return m->tangent; }
 
-/* Labels that are independent of each other near the draws theta (DRAWS, dim), for models without coordinates of their own:
- * pivoted Gram-Schmidt with one order of pivots for all draws, each time the label with the most left at its worst draw. */
-enum { DRAWS = 16 };
-static void pick_labels(fd_mcmc *m, const double *theta) {
-    const fd_model *model = m->target.model;
-    int dim = m->dim, all = model->n_labels;
-    double c[FD_MAX_LABELS], rows[DRAWS][FD_MAX_LABELS * FD_MAX_PARAMS];
-    for (int d = 0; d < DRAWS; d++) {
-        fd_surface_at(model, 1, theta + d * dim, c, rows[d]);
-        for (int l = 0; l < all; l++) {
-            double *row = rows[d] + l * dim, square = 0;
-            for (int i = 0; i < dim; i++) row[i] *= m->half[i], square += row[i] * row[i];
-            for (int i = 0; i < dim && square > 0; i++) row[i] /= sqrt(square);
-        }
-    }
-    for (m->n = 0; m->n < all; m->n++) {
-        int best = -1;
-        double most = 1e-8;
-        for (int l = 0; l < all; l++) {
-            double least = INFINITY;
-            for (int d = 0; d < DRAWS; d++) least = fmin(least, dot(dim, rows[d] + l * dim, rows[d] + l * dim));
-            if (least > most) best = l, most = least;
-        }
-        if (best < 0) return;
-        m->pick[m->n] = best;
-        for (int d = 0; d < DRAWS; d++) {
-            double *pivot = rows[d] + best * dim, square = dot(dim, pivot, pivot);
-            for (int l = 0; l < all; l++) {
-                double *row = rows[d] + l * dim, overlap = dot(dim, row, pivot) / square;
-                for (int i = 0; i < dim && l != best; i++) row[i] -= overlap * pivot[i];
-            }
-            memset(pivot, 0, (size_t)dim * sizeof *pivot);
-        }
-    }
-}
-
 static void choose_coordinates(fd_mcmc *m) {
     const fd_model *model = m->target.model;
-    double theta[DRAWS * FD_MAX_PARAMS];
     m->n = fd_surface_dim(model);
     for (int k = 0; k < m->n; k++) m->spread[k] = 1, m->pick[k] = k;
-    if (model->surface) return;
-    for (int d = 0; d < DRAWS; d++) {
-        fd_rng rng;
-        fd_rng_start(&rng, m->seed, FD_STREAM_PRIOR, UINT64_MAX - (uint64_t)d, 0);
-        model->draw_prior(model, &rng, theta + d * m->dim);
-    }
-    pick_labels(m, theta);
+    if (!model->surface) m->n = fd_independent_labels(model, m->pick);
 }
 
 fd_status fd_mcmc_create(const fd_mcmc_target *target, uint64_t seed, fd_mcmc **mcmc, fd_error *err) {
