@@ -32,12 +32,16 @@ fd_status fd_tick(fd_ticker *ticker, uint64_t done, uint64_t total, const fd_tal
 
 void fd_say(const fd_run *run, const char *format, ...) {
     if (!run->message) return;
-    char line[1024];
-    va_list args;
+    char line[1024], *text = line;
+    va_list args, again;
     va_start(args, format);
-    vsnprintf(line, sizeof line, format, args);
+    va_copy(again, args);
+    int length = vsnprintf(line, sizeof line, format, args); /* a table may be longer; without memory it is cut */
+    if (length >= (int)sizeof line && (text = malloc((size_t)length + 1))) vsnprintf(text, (size_t)length + 1, format, again);
+    va_end(again);
     va_end(args);
-    run->message(run->user, line);
+    run->message(run->user, text ? text : line);
+    if (text != line) free(text);
 }
 
 fd_status fd_check_not_input(const char *path, const char *const *inputs, fd_error *err) {
