@@ -149,12 +149,38 @@ static void normal_quantile(void **state) {
     close_to(fd_normal_quantile(0.975), FD_Z95, 3e-7);
 }
 
+/* Weights u^-k are exactly Pareto of shape k; the estimate's error is (1 + k)/sqrt(M) of M tail points (Smith 1987), and 40 sets are
+ * averaged. A factor common to all weights, and weights of nothing, do not matter. */
+static void pareto_shape(void **state) {
+    (void)state;
+    enum { N = 5000, TAIL = 212, SETS = 40 };
+    static double w[N], scaled[N];
+    static const double shapes[] = {0.2, 0.5, 0.9, 1.5, 3};
+    for (size_t s = 0; s < sizeof shapes / sizeof *shapes; s++) {
+        double k = shapes[s], mean = 0;
+        for (uint64_t set = 0; set < SETS; set++) {
+            fd_rng rng;
+            fd_rng_start(&rng, 5, FD_STREAM_TEST, set, (uint32_t)s);
+            for (int i = 0; i < N; i++) scaled[i] = (w[i] = -k * log(1 - fd_rng_uniform(&rng))) + 1e4;
+            double one = fd_pareto_shape(N, w);
+            close_to(fd_pareto_shape(N, scaled), one, 1e-6);
+            mean += one / SETS;
+        }
+        double shrunk = (k * TAIL + 5) / (TAIL + 10);
+        close_to(mean, shrunk, 4 * (1 + k) / sqrt((double)TAIL * SETS) + 0.02);
+    }
+    for (int i = 0; i < N; i++) w[i] = i < 100 ? i : -INFINITY;
+    assert_true(isinf(fd_pareto_shape(N, w)));
+    assert_true(isinf(fd_pareto_shape(24, scaled)));
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(wilson_published), cmocka_unit_test(wilson_defining_equation),
         cmocka_unit_test(wilson_ends),      cmocka_unit_test(quantiles),
         cmocka_unit_test(circular),         cmocka_unit_test(bins),
         cmocka_unit_test(chi2_and_student), cmocka_unit_test(normal_quantile),
+        cmocka_unit_test(pareto_shape),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

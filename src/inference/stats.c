@@ -131,6 +131,37 @@ double fd_student_quantile(double tail, int freedom) {
     return 0.5 * (lo + hi);
 }
 
+/* Mean of ln(1 - b x): the shape of greatest likelihood of a generalised Pareto law whose b = -k/sigma is known. */
+static double shape_given(double b, size_t n, const double *x) {
+    double sum = 0;
+    for (size_t i = 0; i < n; i++) sum += log1p(-b * x[i]);
+    return sum / (double)n;
+}
+
+double fd_pareto_shape(size_t n, double *log_weights) {
+    double root = 3 * sqrt((double)n), fifth = 0.2 * (double)n;
+    size_t tail = (size_t)fmin(root, fifth);
+    if (tail < 5) return INFINITY;
+    fd_sort(n, log_weights);
+    double *x = log_weights + n - tail, top = log_weights[n - 1], cut = exp(x[-1] - top);
+    for (size_t i = 0; i < tail; i++) x[i] = exp(x[i] - top) - cut;
+    double quarter = x[(size_t)((double)tail / 4 + 0.5) - 1], m = 30 + floor(sqrt((double)tail));
+    if (!(quarter > 0)) return INFINITY;
+    double sum = 0, mean = 0, best = -INFINITY; /* of the profile likelihood over m values of b, and of b */
+    for (int pass = 0; pass < 2; pass++)
+        for (int j = 1; j <= (int)m; j++) {
+            double b = 1 / x[tail - 1] + (1 - sqrt(m / (j - 0.5))) / (3 * quarter), k = shape_given(b, tail, x);
+            double likelihood = (double)tail * (log(-b / k) - k - 1);
+            if (isnan(likelihood)) continue; /* b = 0 to rounding */
+            if (pass == 0) best = fmax(best, likelihood);
+            else {
+                sum += exp(likelihood - best);
+                mean += b * exp(likelihood - best);
+            }
+        }
+    return (shape_given(mean / sum, tail, x) * (double)tail + 5) / ((double)tail + 10);
+}
+
 double fd_normal_quantile(double p) {
     double q = p - 0.5, r = 0.180625 - q * q;
     if (fabs(q) <= 0.425)

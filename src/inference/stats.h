@@ -52,6 +52,12 @@ double fd_student_tail(double x, int freedom);
 /* What it exceeds with chance `tail`, in (0, 1/2). */
 double fd_student_quantile(double tail, int freedom);
 
+/* Shape k of the generalised Pareto tail of n importance weights exp(log_weights) (sorted in place; -inf: no weight): the estimate of
+ * Zhang and Stephens (2009) from the M = min(n/5, 3 sqrt n) largest, shrunk as by Vehtari et al. (2024), (k M + 5)/(M + 10). Moments
+ * of the weights exist below 1/k; above 0.7 their mean is no estimate of anything. Infinite when less than a quarter of the tail
+ * is distinct from its threshold in a double, or when M is below 5. */
+double fd_pareto_shape(size_t n, double *log_weights);
+
 /* Phi^-1(p) for p in (0, 1), to a relative 1e-7 (Wichura 1988, Applied Statistics algorithm 241, PPND7). */
 double fd_normal_quantile(double p);
 
