@@ -116,6 +116,8 @@ static void drift(void **state) {
     ok(fd_stage_exact(&run, at("orbits.h5"), at("exact.h5"), &err), &err);
     assert_non_null(strstr(said, "exact: 360 rows"));
     assert_non_null(strstr(said, "; 0 of 52 quantities drifted: no difference"));
+    assert_non_null(strstr(said, "\nre_Y_1e ")); /* the first and the last of the table */
+    assert_non_null(strstr(said, "\nyukawa_digits"));
     fd_sample_info info = read_all("exact.h5", theta);
     assert_int_equal(info.n, N);
     assert_int_equal(info.tally.labels_in_prior, N);

@@ -209,7 +209,7 @@ static fd_status report(const fd_run *run, work *w, int *drifted, fd_error *err)
     }
     free(drifts);
     if (!status && (text.failed || !text.data)) status = fd_fail(err, FD_ERR_MEMORY, "out of memory");
-    if (!status) fd_say(run, "%s", text.data);
+    if (!status && run->message) run->message(run->user, text.data); /* longer than a line of news */
     fd_text_free(&text);
     return status;
 }
