@@ -90,12 +90,8 @@ static void linearise(const model_informant *m, lanes *l) {
     int dim = m->base.dim, nl = m->n_surface;
     for (int w = 0; w < W; w++)
         for (int j = 0; j < dim; j++) l->theta[w * dim + j] = m->params.shift[j] + m->params.scale[j] * l->y[j][w];
-    if (m->spec.smooth) {
-        fd_approach(m->model, W, l->theta, l->wanted, l->missing, l->raw);
-    } else {
-        m->model->derivatives(m->model, W, l->theta, l->missing, l->raw);
-        for (int i = 0; i < W * nl; i++) l->missing[i] = l->wanted[i] - l->missing[i];
-    }
+    if (m->spec.smooth) fd_approach(m->model, W, l->theta, l->wanted, l->missing, l->raw);
+    else fd_label_approach(m->model, W, l->theta, l->wanted, l->missing, l->raw);
     fd_least_norm_load(nl, dim, W, l->raw, m->params.scale, l->jacobian);
     double sum[W] = {0};
     for (int i = 0; i < nl * dim; i++)
@@ -264,6 +260,7 @@ fd_status fd_informant_spec_check(const fd_informant_spec *s, fd_error *err) {
         return fd_fail(err, FD_ERR_CONFIG, "informant: regularisation %g, clip %g, fade %g, trust %g must be finite and "
                        "positive, and trust_floor %g not negative", s->regularisation, s->clip, s->fade, s->trust,
                        s->trust_floor);
+    if (s->waves < 0 || s->waves > 64) return fd_fail(err, FD_ERR_CONFIG, "informant: %d waves, must be 0 to 64", s->waves);
     if (!(s->margin >= 0 && s->margin < 1))
         return fd_fail(err, FD_ERR_CONFIG, "informant: margin is %g, must be in [0, 1)", s->margin);
     return FD_OK;
@@ -306,13 +303,14 @@ static bool fill_tables(model_informant *m, const fd_schedule *schedule) {
     if (!table || !m->series || !m->waves) return false;
     m->signal = table + n;
     m->s = table + 2 * n;
+    double range = log(fd_schedule_s(schedule, m->steps) / fd_schedule_s(schedule, 1));
     for (int t = 1; t <= m->steps; t++) {
         m->signal[t] = sqrt(schedule->alpha_bar[t]);
         m->s[t] = fd_schedule_s(schedule, t);
         m->base.c[t] = m->spec.prediction == FD_PREDICT_NOISE ? m->s[t]
                        : m->spec.prediction == FD_PREDICT_X0  ? 1
                                                               : sqrt(schedule->noise[t]);
-        double place = log(m->s[t] / fd_schedule_s(schedule, 1)) / log(fd_schedule_s(schedule, m->steps) / fd_schedule_s(schedule, 1));
+        double place = range > 0 ? log(m->s[t] / fd_schedule_s(schedule, 1)) / range : 0;
         for (int k = 0; k < m->spec.waves; k++)
             m->waves[t * m->spec.waves + k] = (float)cos(FD_PI * (k + 1) * place);
         for (int k = 0; k < m->n_kinds; k++)

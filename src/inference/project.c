@@ -22,7 +22,8 @@ struct fd_projector {
     double lo[FD_MAX_PARAMS], hi[FD_MAX_PARAMS]; /* walls in normalised coordinates; infinite where periodic */
     double gap[FD_MAX_ORDERED];                  /* of an ordered pair, in the parameters' own unit */
     int n_surface;      /* coordinates of the labels */
-    bool contradiction; /* labels may contradict each other: they themselves are the coordinates, and there is one Lambda for all, so that every point makes the same compromise */
+    bool contradiction; /* labels may contradict each other: they themselves are the coordinates, and there is one Lambda for
+                         * all, so that every point makes the same compromise */
 };
 
 /* Lambda over the diagonal of J J^T, and over its trace (least_norm.h). */
@@ -116,12 +117,8 @@ static void evaluate(const fd_projector *p, block *b, int count, const double *l
     int dim = p->model->n_params, n = p->n_surface;
     for (int w = 0; w < count; w++)
         for (int i = 0; i < dim; i++) theta[w * dim + i] = p->scaler.shift[i] + p->scaler.scale[i] * b->x[i][w];
-    if (p->contradiction) {
-        p->model->derivatives(p->model, (size_t)count, theta, missing, jacobian);
-        for (int i = 0; i < count * n; i++) missing[i] = labels[i] - missing[i];
-    } else {
-        fd_approach(p->model, (size_t)count, theta, labels, missing, jacobian);
-    }
+    if (p->contradiction) fd_label_approach(p->model, (size_t)count, theta, labels, missing, jacobian);
+    else fd_approach(p->model, (size_t)count, theta, labels, missing, jacobian);
     for (int w = 0; w < W; w++) {
         b->size[w] = 0;
         for (int k = 0; k < n; k++) {
@@ -174,7 +171,8 @@ static void advance(const fd_projector *p, block *b, const double *lanes, int s)
     fd_least_norm_solve(&q, b->step[0]);
     for (int w = 0; w < W; w++) {
         double square = 0;
-        if (b->moving[w] && by_labels(p) && release && nothing_to_gain(p, b, lanes, w)) b->moving[w] = false, b->reached[w] = true;
+        if (b->moving[w] && by_labels(p) && release && nothing_to_gain(p, b, lanes, w))
+            b->moving[w] = false, b->reached[w] = true;
         if (!b->moving[w]) continue;
         for (int i = 0; i < dim; i++) square += b->step[i][w] * b->step[i][w];
         double factor = square > p->spec.trust * p->spec.trust ? p->spec.trust / sqrt(square) : 1;

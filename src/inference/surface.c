@@ -7,8 +7,8 @@ void fd_surface_at(const fd_model *model, size_t n, const double *theta, double 
     else model->derivatives(model, n, theta, c, jacobian);
 }
 
-static void by_labels(const fd_model *model, size_t n, const double *theta, const double *labels, double *residual,
-                      double *jacobian) {
+void fd_label_approach(const fd_model *model, size_t n, const double *theta, const double *labels, double *residual,
+                       double *jacobian) {
     model->derivatives(model, n, theta, residual, jacobian);
     for (size_t i = 0; i < n * (size_t)model->n_labels; i++) residual[i] = labels[i] - residual[i];
 }
@@ -16,7 +16,7 @@ static void by_labels(const fd_model *model, size_t n, const double *theta, cons
 void fd_surface_approach(const fd_model *model, size_t n, const double *theta, const double *labels, double *residual,
                          double *jacobian) {
     if (model->surface) model->approach(model, n, theta, labels, residual, jacobian);
-    else by_labels(model, n, theta, labels, residual, jacobian);
+    else fd_label_approach(model, n, theta, labels, residual, jacobian);
 }
 
 int fd_approach_dim(const fd_model *model) {
@@ -26,5 +26,5 @@ int fd_approach_dim(const fd_model *model) {
 void fd_approach(const fd_model *model, size_t n, const double *theta, const double *labels, double *residual,
                  double *jacobian) {
     if (model->approach_reaches_further) model->approach(model, n, theta, labels, residual, jacobian);
-    else by_labels(model, n, theta, labels, residual, jacobian);
+    else fd_label_approach(model, n, theta, labels, residual, jacobian);
 }

@@ -16,6 +16,10 @@ void fd_surface_at(const fd_model *model, size_t n, const double *theta, double 
 void fd_surface_approach(const fd_model *model, size_t n, const double *theta, const double *labels, double *residual,
                          double *jacobian);
 
+/* labels - L(theta) and derivatives(): residual (n, n_labels) and jacobian. */
+void fd_label_approach(const fd_model *model, size_t n, const double *theta, const double *labels, double *residual,
+                       double *jacobian);
+
 /* The way by which steps reach furthest: approach() where it does, else the labels. How many conditions it has, and what is
  * missing, as above. */
 int fd_approach_dim(const fd_model *model);

@@ -297,7 +297,8 @@ void seesaw_approach(const fd_model *base, size_t n, const double *theta, const 
             aim(model, labels + row * SEESAW_LABELS, block.scale[w], &x, w,
                 w < count ? residual + row * SEESAW_SURFACE : spare);
         }
-        seesaw_jacobian(model, &block, &x.frame, count, rows, SEESAW_SURFACE, by_k, along_kappa(model) ? surface_slopes : approach_slopes, &x,
+        seesaw_jacobian(model, &block, &x.frame, count, rows, SEESAW_SURFACE, by_k,
+                        along_kappa(model) ? surface_slopes : approach_slopes, &x,
                         jacobian + first * SEESAW_SURFACE * n_params);
     }
 }
