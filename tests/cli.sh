@@ -1,6 +1,6 @@
 #!/bin/sh
 # The command line as a user meets it: each case is a command, the exit code it must give and a pattern its output must
-# hold. Usage: cli.sh PATH_TO_FLAVORDIFF SOURCE_FOLDER
+# hold. Bad inputs have a table of their own, bad_inputs.txt. Usage: cli.sh PATH_TO_FLAVORDIFF SOURCE_FOLDER
 set -u
 program=$(realpath "$1")
 source=$(realpath "$2")
@@ -45,34 +45,15 @@ expect 0 'flavordiff [0-9.]+ \(revision' fd --version
 expect 0 '^## evaluate' fd help --markdown
 fd help --markdown >verbs.md
 same verbs.md "$source/docs/verbs.md" # make docs
-expect 2 "no verb 'smaple'" fd smaple
 expect 2 'no option --colour' fd sample --colour x.h5
-expect 2 'expected PAIRS.h5' fd train -o x.h5
 expect 2 'one argument too many' fd train a b
-expect 2 'say where to write with -o' fd simulate -n 10
-expect 2 '--number 1e-3: expected a whole number' fd simulate -n 1e-3 -o x.h5
-expect 2 '--seed minus' fd simulate --seed minus -o x.h5
-expect 2 '--jobs: N is missing' fd simulate -o x.h5 -j
 expect 0 'gamma|guidance' fd sample x.h5 --dry-run
 fd sample x.h5 --sampler dpmpp_2m --steps=20 --steps 12 --grid karras --guidance 1.5 --dry-run >keyed.yaml
 fd sample x.h5 --set sample.sampler.kind=dpmpp_2m --set sample.sampler.steps=12 --set sample.sampler.grid=karras \
     --set sample.guidance=1.5 --dry-run >set.yaml
 same keyed.yaml set.yaml
-expect 2 'sample.sampler.kind=euler.*allowed: ddpm, ddim, dpmpp_2m, dpmpp_2m_sde, heun' fd sample x.h5 --sampler euler -o s.h5
 expect 2 'select.sampler.steps' fd select x.h5 --steps 0 -o s.h5
 expect 2 'no option --steps' fd train p.h5 --steps 5 -o n.h5
-
-# ---- configuration
-printf 'sample:\n  steeps: 3\n' >bad1.yaml
-expect 2 'bad1.yaml:2:.*steeps' fd run bad1.yaml -o r
-printf 'train:\n  batch: 0\n' >bad2.yaml
-expect 2 'bad2.yaml.*batch' fd run bad2.yaml -o r
-printf 'seed: [\n' >bad3.yaml
-expect 2 'bad3.yaml' fd run bad3.yaml -o r
-expect 1 'none.yaml.*No such file' fd run none.yaml -o r
-expect 2 'train.batch' fd simulate -o x.h5 --set train.batch=minus
-expect 2 'nosuch' fd simulate -o x.h5 --set nosuch.key=1
-absent r x.h5
 
 # ---- evaluate
 params=re_Y_1e,re_Y_1mu,re_Y_1tau,re_Y_2e,re_Y_2mu,re_Y_2tau,re_Y_3e,re_Y_3mu,re_Y_3tau
@@ -92,33 +73,15 @@ fd evaluate "$source/examples/points.csv" --target nufit-6.0-ic24-no >ci.csv # C
     failed=$((failed + 1))
     echo "FAIL: examples/points.csv: $(cat ci.csv)"
 }
-expect 1 'nofile.csv: No such file' fd evaluate nofile.csv
-: >empty.csv
-expect 3 'empty.csv: empty' fd evaluate empty.csv
-printf '%s\n' "$params" >header.csv
-expect 1 'a header and no points' fd evaluate header.csv
-printf '%s\n%s\n' "$(echo "$params" | sed 's/,k,/,/')" "$row" >nok.csv
-expect 3 'column k is missing' fd evaluate nok.csv
-printf 'k,%s\n1,%s\n' "$params" "$row" >twok.csv
-expect 3 'column k stands twice' fd evaluate twok.csv
-printf '%s\n%s,7\n' "$params" "$row" >long.csv
-expect 3 'long.csv:2: 24 fields, the header has 23' fd evaluate long.csv
-printf '%s\nnan%s\n' "$params" "${row#0.1}" >nan.csv
-expect 3 'nan.csv:2: re_Y_1e = nan is not finite' fd evaluate nan.csv
-printf '%s\n0x,%s\n' "$params" "${row#*,}" >word.csv
-expect 3 "word.csv:2: re_Y_1e = '0x' is not a number" fd evaluate word.csv
 printf '%s\n%s\n' "$params" "$(echo "$row" | sed 's/,0.2,0.5,-2.3,/,0,0.5,-2.3,/')" >zero.csv
 expect 0 '1 of 1 points have no finite labels' fd evaluate zero.csv
 expect 5 '1 of 1 points have no finite labels.*outside the prior' fd evaluate --strict zero.csv
-printf '%s\n%s\0,7\n' "$params" "$row" >nul.csv
-expect 3 'nul.csv:2: a NUL byte' fd evaluate nul.csv
 expect 1 'Is a directory' fd evaluate /
 printf '%s\n%s\n' "$params" "$(echo "$row" | sed 's/,-2.3,/,7,/')" >outside.csv
 expect 0 '1 of 1 points lie outside the prior.*k = 7' fd evaluate outside.csv
 expect 5 '1 of 1 points lie outside the prior' fd evaluate outside.csv --strict
 expect 3 'this is not a CSV file' fd evaluate "$program"
 [ -w /dev/full ] && expect 1 'standard output: No space left' sh -c "'$program' evaluate point.csv >/dev/full"
-expect 1 'no.?such' fd evaluate point.csv --target no-such-set
 
 # ---- the chain, small
 small="--set network.widths=[32,32] --set network.activations=[selu,tanh] --set train.updates=300 --set diffusion.steps=50
@@ -152,11 +115,9 @@ expect 0 '^ +1\.5 ' fd distortion informed.h5 exact.h5 -n 80 -o distortion $few 
 for f in distortion.png distortion.pdf gamma-1.h5 gamma-1.5.h5; do
     [ -s distortion/$f ] || { failed=$((failed + 1)); echo "FAIL: distortion/$f is missing"; }
 done
-expect 2 'expected NETWORK.h5 REFERENCE.h5' fd distortion informed.h5 -o x
 expect 3 'informed.h5' fd distortion informed.h5 informed.h5 -n 80 -o x $few
 expect 0 '^Truths: the prior\. Samples: DDIM, 10 steps.*label of truth' fd calibrate net.h5 -n 20 -o of-net $small $few
 expect 1 'calibration.gp: exists already' fd calibrate informed.h5 -n 20 -o calibration $few
-expect 2 'calibrate.samples=1024' fd calibrate informed.h5 -o x --set calibrate.samples=1024
 expect 3 'pairs.h5' fd calibrate pairs.h5 -o x $few
 absent x
 # stop rules
@@ -188,13 +149,9 @@ expect 0 'reference: 40 exact' fd reference -n 40 -o ref2.h5 -j 2
 expect 0 'role +reference' fd info ref.h5
 expect 1 'ref.h5: exists already' fd reference -n 40 -o ref.h5
 expect 0 'method: rejection' fd reference --method rejection --dry-run
-expect 2 "reference.method.*'magic' is not possible" fd reference --method magic -o x.h5
 expect 2 'no option --method' fd simulate --method orbit -o x.h5
-expect 2 'the configuration is given twice' fd reference a.yaml -c b.yaml -o x.h5
 expect 0 'NOT CONVERGED after' fd reference --method mcmc -n 64 --set reference.chains=4 --set reference.steps=64 --set reference.burn_in=32 -o chains.h5
 expect 5 'not converged after' fd reference --method mcmc -n 64 --set reference.chains=4 --set reference.steps=64 --set reference.burn_in=32 -o chains.h5 -f --strict
-expect 2 'reference.likelihood: gaussian' fd reference --set reference.likelihood=gaussian -o x.h5
-expect 2 'reference.cuts: reference.method: mcmc' fd reference --method mcmc --set reference.cuts=none -o x.h5
 expect 1 'ref.h5: 40 solutions.*at least 100' fd exact ref.h5 -o x.h5
 expect 0 '.' fd analyse ref.h5 -o ref-analysis
 expect 75 '--max-time reached' fd reference -n 1e9 -o x.h5 --max-time 0.3
@@ -208,8 +165,6 @@ expect 0 'all finite rows' fd compare ref.h5 pairs.h5 --all-rows
 fd compare ref.h5 ref2.h5 -o compare.txt
 expect 1 'compare.txt: exists already' fd compare ref.h5 ref2.h5 -o compare.txt
 expect 1 'pairs.h5: no row is a solution inside the prior; --all-rows' fd compare ref.h5 pairs.h5
-expect 2 'exclude each other' fd compare ref.h5 ref2.h5 --json --csv
-expect 2 'compare: expected REFERENCE.h5' fd compare ref.h5
 expect 3 'net.h5' fd compare ref.h5 net.h5
 expect 0 '^classifier: fewer than 50 rows in a set' fd compare ref.h5 ref2.h5
 expect 0 '^verdict: not told apart from the reference' fd compare ref.h5 ref2.h5
@@ -222,7 +177,6 @@ absent other
 expect 0 'alpha21_rad .* the prior' fd attribute ref.h5 -n 200 -o attribution
 expect 1 'prior.h5: exists already' fd attribute ref.h5 -n 200 -o attribution
 expect 2 "reference.cuts.*'some' is not possible" fd reference --set reference.cuts=some -o x.h5
-expect 2 'permutations 1: a spread needs' fd compare ref.h5 ref2.h5 --permutations 1
 
 project="--set sample.project.steps=10 --set sample.label=window --set sample.guidance=1"
 expect 0 'samples, projected: [0-9,]+ of 200 samples did not reach their label' fd sample net.h5 -n 200 -o projected.h5 $small $project
@@ -238,16 +192,8 @@ expect 1 'by-hand.h5: exists already' fd project pairs.h5 -o by-hand.h5
 expect 1 'nofile.h5' fd project nofile.h5 -o x.h5
 expect 3 'net.h5' fd project net.h5 -o x.h5
 expect 2 'is an input of this command too' fd project pairs.h5 -o pairs.h5 -f
-expect 2 'informed.sample.project.steps' fd project pairs.h5 -o x.h5 --set informed.sample.project.steps=0
 
-# ---- files that are not what they should be
-expect 1 'nofile.h5' fd train nofile.h5 -o x.h5
-expect 3 'point.csv' fd train point.csv -o x.h5
-head -c 3000 pairs.h5 >cut.h5
-expect 3 'cut.h5' fd train cut.h5 -o x.h5
-expect 3 'net.h5' fd train net.h5 -o x.h5
-expect 3 'pairs.h5' fd sample pairs.h5 -o x.h5 $small
-expect 3 'ordering' fd sample net.h5 -o x.h5 $small --target nufit-6.0-ic24-io
+# ---- outputs
 expect 3 '.' fd info point.csv
 mkdir -p locked && chmod 500 locked
 if [ "$(id -u)" -ne 0 ]; then expect 1 'locked' fd simulate -o locked/x.h5 $small; fi

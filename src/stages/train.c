@@ -125,6 +125,9 @@ static fd_status starting_network(const char *start, const char *data, const pai
                                   fd_error *err) {
     fd_status status = fd_model_file_read(start, file, err);
     if (status) return status;
+    if (file->informed)
+        return fd_fail(err, FD_ERR_MISMATCH, "%s: a simulator-informed network, which selected points cannot tune; give one "
+                       "of 'train'", start);
     if ((status = same_model(start, data, &file->model, &p->info.model, err))) return status;
     if (file->network->spec.dim != p->model->n_params || file->network->spec.n_labels != p->model->n_labels)
         return fd_fail(err, FD_ERR_MISMATCH, "%s: network of %d parameters, %s has %d", start, file->network->spec.dim,
