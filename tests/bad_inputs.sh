@@ -45,7 +45,8 @@ for bad in nan:nan inf:-inf word:0x huge:1e999 blank: hex:0.1.2; do
 done
 printf '%s\n%s\n' "$(echo "$params" | sed 's/,k,/,/')" "$row" >nok.csv
 printf 'k,%s\n1,%s\n' "$params" "$row" >twok.csv
-{ head -c 2000000 /dev/zero | tr '\0' ','; echo; } >commas.csv
+{ head -c 5000 /dev/zero | tr '\0' ','; echo; } >commas.csv
+head -c 2000000 /dev/zero | tr '\0' ',' >endless.csv
 printf 'sample:\n  steeps: 3\n' >unknown.yaml
 printf 'train:\n  batch: 0\n' >range.yaml
 printf 'seed: [\n' >open.yaml

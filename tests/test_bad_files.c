@@ -151,6 +151,26 @@ static void wrong_sample_files_are_named(void **state) {
     refuse_samples(path, FD_ERR_FORMAT, "/samples/theta declares more rows than the file holds");
 }
 
+/* A file may say that its rows stand in another one. */
+static void rows_elsewhere_are_refused(void **state) {
+    (void)state;
+    const char *path = fresh_samples(), *other = in_folder("other.bin");
+    static const double numbers[40];
+    hsize_t dims[1] = {40};
+    assert_int_equal(fd_write_text(other, (const char *)numbers, sizeof numbers, NULL), FD_OK);
+    hid_t file = H5Fopen(path, H5F_ACC_RDWR, H5P_DEFAULT), create = H5Pcreate(H5P_DATASET_CREATE);
+    hid_t space = H5Screate_simple(1, dims, NULL);
+    assert_true(H5Ldelete(file, "/samples/chi2", H5P_DEFAULT) >= 0);
+    assert_true(H5Pset_external(create, strrchr(other, '/') + 1, 0, sizeof numbers) >= 0);
+    hid_t dataset = H5Dcreate2(file, "/samples/chi2", H5T_IEEE_F64LE, space, H5P_DEFAULT, create, H5P_DEFAULT);
+    assert_true(dataset >= 0);
+    H5Dclose(dataset);
+    H5Sclose(space);
+    H5Pclose(create);
+    H5Fclose(file);
+    refuse_samples(path, FD_ERR_FORMAT, "/samples/chi2 declares more rows than the file holds");
+}
+
 static void rows_of_another_model_are_named(void **state) {
     (void)state;
     const char *path = fresh_samples();
@@ -346,6 +366,7 @@ int main(void) {
         cmocka_unit_test(foreign_files_are_named),
         cmocka_unit_test(a_file_being_written_is_named),
         cmocka_unit_test(wrong_sample_files_are_named),
+        cmocka_unit_test(rows_elsewhere_are_refused),
         cmocka_unit_test(rows_of_another_model_are_named),
         cmocka_unit_test(wrong_network_files_are_named),
         cmocka_unit_test(wrong_informants_are_named),

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { MAX_COLUMNS = 4096 };
+enum { MAX_COLUMNS = 4096, MAX_LINE = 1 << 20 };
 
 /* Cuts the line into fields in place (RFC 4180 quotes); -1 when a quote does not close or there are too many. */
 static int split(char *line, char **fields) {
@@ -36,25 +36,38 @@ static int split(char *line, char **fields) {
     }
 }
 
-/* Next line that is not blank, without its end; 0 at the end of the file, -1 when a NUL byte says it is no text. */
-static int next_line(csv_reader *r) {
+/* Next line that is not blank, without its end; *more = 0 at the end of the file. */
+static fd_status next_line(csv_reader *r, int *more, fd_error *err) {
+    *more = 0;
+    if (!r->text && !(r->text = malloc(MAX_LINE))) return fd_fail(err, FD_ERR_MEMORY, "%s: out of memory", r->path);
     for (;;) {
-        ssize_t n = getline(&r->text, &r->size, r->file);
-        if (n < 0) return 0;
+        size_t n = 0;
+        int c;
+        errno = 0;
+        while ((c = getc(r->file)) != EOF && c != '\n') {
+            if (n == MAX_LINE - 1)
+                return fd_fail(err, FD_ERR_FORMAT, "%s:%ld: a line of more than %d bytes; this is not a CSV file", r->path,
+                               r->line + 1, MAX_LINE);
+            r->text[n++] = (char)c;
+        }
+        if (ferror(r->file)) return fd_fail(err, FD_ERR_FILE, "%s: %s", r->path, strerror(errno));
+        if (c == EOF && n == 0) return FD_OK;
         r->line++;
-        if (memchr(r->text, '\0', (size_t)n)) return -1;
-        while (n > 0 && (r->text[n - 1] == '\n' || r->text[n - 1] == '\r')) r->text[--n] = '\0';
-        if (strspn(r->text, " \t") != (size_t)n) return 1;
+        if (memchr(r->text, '\0', n))
+            return fd_fail(err, FD_ERR_FORMAT, "%s:%ld: a NUL byte; this is not a CSV file", r->path, r->line);
+        while (n > 0 && r->text[n - 1] == '\r') n--;
+        r->text[n] = '\0';
+        *more = strspn(r->text, " \t") != n;
+        if (*more) return FD_OK;
     }
 }
 
 static fd_status header(csv_reader *r, const fd_model *model, fd_error *err) {
     static const char byte_order_mark[] = "\xef\xbb\xbf";
     char *fields[MAX_COLUMNS];
-    errno = 0;
-    int found = next_line(r);
-    if (found < 0) return fd_fail(err, FD_ERR_FORMAT, "%s:%ld: a NUL byte; this is not a CSV file", r->path, r->line);
-    if (!found && ferror(r->file)) return fd_fail(err, FD_ERR_FILE, "%s: %s", r->path, strerror(errno));
+    int found;
+    fd_status status = next_line(r, &found, err);
+    if (status) return status;
     if (!found) return fd_fail(err, FD_ERR_FORMAT, "%s: empty; expected a header with the columns %s ... %s", r->path,
                                model->params[0].name, model->params[model->n_params - 1].name);
     char *text = r->text + (strncmp(r->text, byte_order_mark, 3) == 0 ? 3 : 0);
@@ -85,13 +98,8 @@ fd_status csv_open(const char *path, const fd_model *model, csv_reader *r, fd_er
 
 fd_status csv_next(csv_reader *r, const fd_model *model, double *theta, int *more, fd_error *err) {
     char *fields[MAX_COLUMNS];
-    errno = 0;
-    *more = next_line(r);
-    if (*more < 0) return fd_fail(err, FD_ERR_FORMAT, "%s:%ld: a NUL byte; this is not a CSV file", r->path, r->line);
-    if (!*more) {
-        if (ferror(r->file)) return fd_fail(err, FD_ERR_FILE, "%s: %s", r->path, strerror(errno));
-        return FD_OK;
-    }
+    fd_status status = next_line(r, more, err);
+    if (status || !*more) return status;
     int n = split(r->text, fields);
     if (n < 0)
         return fd_fail(err, FD_ERR_FORMAT, "%s:%ld: a quote does not close on its line", r->path, r->line);

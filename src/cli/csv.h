@@ -11,7 +11,6 @@ typedef struct csv_reader {
     const char *path;
     long line;               /* of the row last read, from 1 */
     char *text;
-    size_t size;
     int n_columns;
     int column_of[FD_MAX_PARAMS]; /* where each parameter of the model stands */
 } csv_reader;

@@ -399,15 +399,18 @@ static const char *class_name(H5T_class_t type_class) {
     return type_class == H5T_FLOAT ? "real numbers" : type_class == H5T_INTEGER ? "whole numbers" : "texts";
 }
 
-/* The chunks on disk must hold what the dimensions declare: no memory is asked for on the word of a header. */
-static bool is_stored(hid_t dataset, size_t element, const fd_h5_shape *shape) {
+/* The file itself must be long enough for what the dimensions declare: no memory is asked for on the word of a header, and
+ * nothing is read from other files (external storage, virtual datasets). */
+static bool is_stored(const fd_h5 *h, hid_t dataset, size_t element, const fd_h5_shape *shape) {
     hsize_t stored = H5Dget_storage_size(dataset), declared = element, chunk[FD_H5_MAX_RANK] = {0}, bytes = element;
+    hsize_t length = 0;
     for (int i = 0; i < shape->rank; i++) {
         if (shape->dims[i] && declared > (hsize_t)LLONG_MAX / shape->dims[i]) return false;
         declared *= shape->dims[i];
     }
     hid_t create = H5Dget_create_plist(dataset);
-    bool sane = create >= 0;
+    bool sane = create >= 0 && H5Fget_filesize(h->file, &length) >= 0 && stored <= length;
+    sane = sane && H5Pget_external_count(create) == 0 && H5Pget_layout(create) != H5D_VIRTUAL;
     if (sane && H5Pget_layout(create) == H5D_CHUNKED) {
         sane = H5Pget_chunk(create, shape->rank, chunk) == shape->rank;
         for (int i = 0; sane && i < shape->rank; i++) {
@@ -447,7 +450,7 @@ hid_t fd_h5_dataset(fd_h5 *h, const char *name, H5T_class_t type_class, fd_h5_sh
         }
         shape->dims[i] = dims[i];
     }
-    if (!is_stored(dataset, H5Tget_size(type), shape))
+    if (!is_stored(h, dataset, H5Tget_size(type), shape))
         fd_h5_fail(h, FD_ERR_FORMAT, "/%s declares more rows than the file holds; make the file again", name);
 cleanup:
     if (space >= 0) H5Sclose(space);
