@@ -39,7 +39,7 @@ test:
 	done
 
 bench: all
-	@for b in $(BUILD)/bench_*; do [ -x "$$b" ] && [ ! -d "$$b" ] && "$$b"; done
+	@$(BUILD)/flavordiff bench
 
 # docs/verbs.md is generated from the command table that also prints the help.
 docs: all

@@ -11,9 +11,13 @@
  *   bench_path_weights [--network FILE.h5] [--target NAME] [--samples 4096] [--steps 200] [--broad 1: v_i without the factor]
  *
  * Without a network: its self test, a normal law of deviation 0.5 in 6 dimensions with the exact denoiser, mean weight 1. */
-#include "bench.h"
-
+#include <errno.h>
 #include <math.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
 
 #include "diffusion/step_table.h"
 #include "flavordiff/files.h"
@@ -22,6 +26,26 @@
 #include "flavordiff/rng.h"
 #include "inference/stats.h"
 #include "inference/surface.h"
+
+static double bench_now(void) {
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+/* Value of --name N, or the default. */
+static long bench_option(int argc, char **argv, const char *name, long otherwise) {
+    for (int i = 1; i + 1 < argc; i += 2)
+        if (strcmp(argv[i], name) == 0) {
+            char *end;
+            errno = 0;
+            long value = strtol(argv[i + 1], &end, 10);
+            if (errno == 0 && *end == 0 && end != argv[i + 1] && value > 0) return value;
+            fprintf(stderr, "%s: not a positive number: %s\n", name, argv[i + 1]);
+            exit(1);
+        }
+    return otherwise;
+}
 
 enum { WIDTHS = 3, LEVELS = 10, SEED = 5 };
 static const double widths[WIDTHS] = {0.5, 1, 2}, level[LEVELS] = {0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 5};

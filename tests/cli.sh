@@ -45,6 +45,8 @@ expect 0 'flavordiff [0-9.]+ \(revision' fd --version
 expect 0 '^## evaluate' fd help --markdown
 fd help --markdown >verbs.md
 same verbs.md "$source/docs/verbs.md" # make docs
+expect 0 'points +/s +\[.*normals' sh -c "'$program' bench --only labels,noise --seconds 0.02 -j 1 | tr '\n' ' '"
+expect 0 '"fraction": [0-9.]+' fd bench --only sample --seconds 0.02 --json --set network.widths=[32,32] --set network.activations=[selu,tanh]
 expect 2 'no option --colour' fd sample --colour x.h5
 expect 2 'one argument too many' fd train a b
 expect 0 'gamma|guidance' fd sample x.h5 --dry-run

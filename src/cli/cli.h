@@ -36,6 +36,7 @@ typedef enum cli_option_bit {
     CLI_ALL_ROWS = 1 << 21,
     CLI_TOGETHER = 1 << 22, /* the options of verbs that judge whole rows */
     CLI_UNTIL = 1 << 23, /* the stop rules of sample */
+    CLI_BENCH = 1 << 25,
     CLI_STAGE = CLI_CONFIG | CLI_OUTPUT | CLI_SEED | CLI_THREADS | CLI_SET | CLI_FORCE | CLI_DRY_RUN | CLI_MAX_TIME |
                 CLI_TARGET | CLI_QUIET,
     CLI_RESULT = CLI_THREADS | CLI_FORCE | CLI_MAX_TIME | CLI_QUIET
@@ -60,8 +61,9 @@ typedef struct cli {
     char keyed[CLI_MAX_KEYED][CLI_KEYED_SIZE]; /* options that stand for keys of a block: "sampler.steps=20" */
     const char *block; /* "sample", "informed.sample"; NULL: the block of the verb's number_key */
     const char *figures, *corner;     /* folder; quantities of the corner plot */
+    const char *only;                 /* rates of bench */
     uint64_t permutations, classified; /* --permutations, --classified */
-    double max_time, vev;
+    double max_time, vev, seconds;
     int threads;
     char command[4096]; /* as typed, for provenance */
 } cli;
@@ -112,6 +114,7 @@ fd_status verb_run(cli *c, fd_error *err);
 fd_status verb_compare(cli *c, fd_error *err);
 fd_status verb_evaluate(cli *c, fd_error *err);
 fd_status verb_info(cli *c, fd_error *err);
+fd_status verb_bench(cli *c, fd_error *err);
 fd_status verb_version(cli *c, fd_error *err);
 fd_status verb_help(cli *c, fd_error *err);
 

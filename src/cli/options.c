@@ -39,6 +39,8 @@ static const option_row options[] = {
     {CLI_TOGETHER, "corner", NULL, "NAMES", "quantities of the corner plot, separated by commas"},
     {CLI_TOGETHER, "permutations", NULL, "N", "dealings of the labels behind the classifier's null; default 50, 0: one quantity at a time only"},
     {CLI_TOGETHER, "classified", NULL, "N", "rows of each set the classifier sees at most; default 5000"},
+    {CLI_BENCH, "only", NULL, "NAMES", "rates to measure, separated by commas; default: all"},
+    {CLI_BENCH, "seconds", NULL, "S", "time for all of them together; default 45"},
     {CLI_JSON, "json", NULL, NULL, "answer in JSON"},
     {CLI_CSV, "csv", NULL, NULL, "answer in CSV"},
     {CLI_PHASES, "phases", NULL, "takagi|paper", "Majorana phases: true (default), or the paper's artefact alpha21 = 0"},
@@ -162,6 +164,10 @@ static fd_status apply(cli *c, const option_row *o, const char *value, fd_error 
     case CLI_NO_PROJECT: c->no_project = true; break;
     case CLI_ALL_ROWS: c->all_rows = true; break;
     case CLI_TOGETHER: status = apply_together(c, o, value, err); break;
+    case CLI_BENCH:
+        if (strcmp(o->name, "only") == 0) c->only = value;
+        else status = parse_positive(o->name, value, &c->seconds, err);
+        break;
     case CLI_JSON: c->json = true; break;
     case CLI_CSV: c->csv = true; break;
     case CLI_MARKDOWN: c->markdown = true; break;
@@ -204,7 +210,7 @@ static void join_command(int argc, char **argv, char *out, size_t size) {
 }
 
 fd_status cli_parse(int argc, char **argv, cli *c, fd_error *err) {
-    *c = (cli){.permutations = 50, .classified = 5000};
+    *c = (cli){.permutations = 50, .classified = 5000, .seconds = 45};
     join_command(argc, argv, c->command, sizeof c->command);
     const char *verb = argc > 1 ? argv[1] : "help";
     if (strcmp(verb, "--help") == 0 || strcmp(verb, "-h") == 0) verb = "help";

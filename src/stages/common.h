@@ -95,6 +95,9 @@ size_t fd_block_compact(const fd_model *model, fd_block *block, size_t n, const 
 typedef struct fd_generator fd_generator;
 fd_status fd_generator_create(const fd_run *run, const char *model_path, const fd_generate_spec *spec, uint64_t seed,
                               fd_generator **generator, fd_error *err);
+/* The same from a network in memory, which messages call `name`. *file is taken over and zeroed; FD_ERR_MEMORY may leave it. */
+fd_status fd_generator_adopt(const fd_run *run, const char *name, fd_model_file *file, const fd_generate_spec *spec,
+                             uint64_t seed, fd_generator **generator, fd_error *err);
 void fd_generator_free(fd_generator *generator);
 const fd_setting *fd_generator_setting(const fd_generator *generator);
 /* How the points are made, with the number of steps as resolved. */

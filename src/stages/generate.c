@@ -133,28 +133,39 @@ static fd_status prepare(fd_generator *g, const char *path, fd_error *err) {
     return status;
 }
 
-fd_status fd_generator_create(const fd_run *run, const char *model_path, const fd_generate_spec *spec, uint64_t seed,
-                              fd_generator **generator, fd_error *err) {
-    *generator = NULL;
-    fd_generator *g = calloc(1, sizeof *g);
-    if (!g) return fd_fail(err, FD_ERR_MEMORY, "out of memory");
-    g->spec = *spec;
-    g->seed = seed;
-    fd_status status = fd_model_file_read(model_path, &g->file, err);
-    if (!status) status = fd_check_configured_model(run, model_path, &g->file.model, err);
+/* Everything but the file: g owns that already. */
+static fd_status complete(fd_generator *g, const fd_run *run, const char *name, fd_error *err) {
+    fd_status status = fd_check_configured_model(run, name, &g->file.model, err);
     if (!status) {
         status = fd_setting_create(&g->file.model, run->config->target, &g->setting, err);
-        if (status) fd_error_prefix(err, "%s", model_path);
+        if (status) fd_error_prefix(err, "%s", name);
     }
     /* As many steps as the configured schedule has means all: those of the network's own. */
     if (!status && g->spec.sampler.steps == run->config->diffusion.steps) g->spec.sampler.steps = g->file.schedule.steps;
-    if (!status) status = prepare(g, model_path, err);
-    if (status) {
-        fd_generator_free(g);
-        return status;
-    }
-    *generator = g;
-    return FD_OK;
+    return status ? status : prepare(g, name, err);
+}
+
+fd_status fd_generator_adopt(const fd_run *run, const char *name, fd_model_file *file, const fd_generate_spec *spec,
+                             uint64_t seed, fd_generator **generator, fd_error *err) {
+    fd_generator *g = calloc(1, sizeof *g);
+    *generator = NULL;
+    if (!g) return fd_fail(err, FD_ERR_MEMORY, "out of memory");
+    *g = (fd_generator){.spec = *spec, .seed = seed, .file = *file};
+    *file = (fd_model_file){0};
+    fd_status status = complete(g, run, name, err);
+    if (status) fd_generator_free(g);
+    else *generator = g;
+    return status;
+}
+
+fd_status fd_generator_create(const fd_run *run, const char *model_path, const fd_generate_spec *spec, uint64_t seed,
+                              fd_generator **generator, fd_error *err) {
+    fd_model_file file = {0};
+    *generator = NULL;
+    fd_status status = fd_model_file_read(model_path, &file, err);
+    if (!status) status = fd_generator_adopt(run, model_path, &file, spec, seed, generator, err);
+    fd_model_file_clear(&file);
+    return status;
 }
 
 void fd_generator_free(fd_generator *g) {

@@ -99,11 +99,15 @@ static void normalise(const fd_scaler *scaler, size_t n, float *x) {
         }
 }
 
-static fd_status fresh_network(const fd_config *config, const pairs *p, fd_model_file *file, fd_error *err) {
-    fd_network_spec spec = {.dim = p->model->n_params, .n_labels = p->model->n_labels,
-                            .n_hidden = config->network.n_hidden};
+fd_network_spec fd_configured_network(const fd_config *config, const fd_model *model) {
+    fd_network_spec spec = {.dim = model->n_params, .n_labels = model->n_labels, .n_hidden = config->network.n_hidden};
     memcpy(spec.widths, config->network.widths, sizeof spec.widths);
     memcpy(spec.activations, config->network.activations, sizeof spec.activations);
+    return spec;
+}
+
+static fd_status fresh_network(const fd_config *config, const pairs *p, fd_model_file *file, fd_error *err) {
+    fd_network_spec spec = fd_configured_network(config, p->model);
     fd_status status = fd_network_create(&spec, &file->network, err);
     if (status) return status;
     fd_network_initialise(file->network, fd_derive_seed(config->seed, "weights"));

@@ -9,4 +9,10 @@
  * file->network and file->ema. Stops when asked, or when the loss is no number any more. */
 fd_status fd_fit(fd_ticker *ticker, const fd_train_spec *spec, fd_trainer *trainer, fd_model_file *file, fd_error *err);
 
+/* The networks that `config` asks for. */
+fd_network_spec fd_configured_network(const fd_config *config, const fd_model *model);
+fd_network_spec fd_configured_informed_network(const fd_config *config, const fd_model *model);
+/* The coordinates of an informed network: the prior's ranges -> [-stretch, stretch] (fd_param.stretch). */
+fd_scaler fd_informed_box(const fd_model *model);
+
 #endif

@@ -69,13 +69,14 @@ static void draw_pairs(const fd_pair_source *base, uint64_t seed, uint64_t block
         labels[i] = (float)((label[i] - s->labels->shift[i % nl]) / s->labels->scale[i % nl]);
 }
 
-static void box(const fd_model *model, fd_scaler *s) {
-    s->n = model->n_params;
-    for (int j = 0; j < s->n; j++) {
-        s->shift[j] = 0.5 * (model->params[j].lo + model->params[j].hi);
+fd_scaler fd_informed_box(const fd_model *model) {
+    fd_scaler s = {.n = model->n_params};
+    for (int j = 0; j < s.n; j++) {
+        s.shift[j] = 0.5 * (model->params[j].lo + model->params[j].hi);
         double stretch = model->params[j].stretch > 0 ? model->params[j].stretch : 1;
-        s->scale[j] = 0.5 * (model->params[j].hi - model->params[j].lo) / stretch;
+        s.scale[j] = 0.5 * (model->params[j].hi - model->params[j].lo) / stretch;
     }
+    return s;
 }
 
 /* Labels to zero mean and unit spread, from the source's own first draws. */
@@ -134,7 +135,7 @@ static void find_slopes(const draw_source *s, size_t n, const float *labels, dou
     }
 }
 
-static fd_status make_network(const fd_config *config, const fd_model *model, fd_network **network, fd_error *err) {
+fd_network_spec fd_configured_informed_network(const fd_config *config, const fd_model *model) {
     const fd_informed_spec *s = &config->informed;
     fd_network_spec spec = {.dim = model->n_params,
                             .n_labels = model->n_labels,
@@ -147,6 +148,11 @@ static fd_status make_network(const fd_config *config, const fd_model *model, fd
         spec.widths[spec.n_hidden] = s->last;
         spec.activations[spec.n_hidden++] = FD_TANH;
     }
+    return spec;
+}
+
+static fd_status make_network(const fd_config *config, const fd_model *model, fd_network **network, fd_error *err) {
+    fd_network_spec spec = fd_configured_informed_network(config, model);
     fd_status status = fd_network_create(&spec, network, err);
     if (!status) fd_network_initialise(*network, fd_derive_seed(config->seed, "informed weights"));
     return status;
@@ -195,7 +201,7 @@ static fd_status open_source(const fd_config *config, work *w, fd_error *err) {
         status = fd_check_region(&w->setting, &w->source.region, config->informed.widen,
                                  fd_derive_seed(config->seed, "informed region"), err);
     if (status) return status;
-    box(w->setting.model, &w->file.params);
+    w->file.params = fd_informed_box(w->setting.model);
     return standardise_labels(&w->source, fd_derive_seed(config->seed, "informed labels"), &w->file.labels, err);
 }
 
