@@ -9,6 +9,7 @@
 
 #include "flavordiff/network.h"
 #include "kernels/least_norm_lanes.h"
+#include "kernels/seesaw_lanes.h"
 #include "kernels/takagi_lanes.h"
 
 /* Columns of a product are computed in panels of FD_PANEL: whatever N is, C is written and B, bias, row_bias and gate
@@ -59,6 +60,8 @@ typedef struct fd_kernels {
                     ptrdiff_t ld);
     /* Takagi factorisation in place, physics/takagi.h. Tables agree bitwise (but for the payload of a NaN). */
     void (*takagi)(fd_takagi_lanes *lanes);
+    /* Labels of the seesaw, their smooth coordinates and derivatives of both, physics/seesaw.h. Tables agree bitwise. */
+    const seesaw_kernels *seesaw;
     /* Steps of least norm, inference/least_norm.h. Tables agree bitwise. */
     void (*least_norm)(const fd_least_norm *problem, double *step);
     /* The yardstick: rounds of independent multiply-adds in registers. Returns how many operations that was. */

@@ -20,8 +20,8 @@ typedef struct state {
 
 /* Off-diagonal elements below this fraction of the largest element count as zero: |b|^2 against 2^-120. */
 static const double off2_tolerance = 0x1p-120;
-/* |z|^2 below this may have lost bits to underflow, and e^{ip} would not be a phase. */
-static const double z2_floor = 0x1p-960;
+/* |z|^2 below this counts as zero: w b* is then real but for 2^-250, against |b|^2 > 2^-120; and |b|^4 |z|^2 does not underflow. */
+static const double z2_floor = 0x1p-500;
 
 #define ALWAYS_INLINE static inline __attribute__((always_inline))
 
@@ -78,7 +78,8 @@ ALWAYS_INLINE void start(state *restrict s, const fd_takagi_lanes *restrict in) 
     } while (0)
 
 /* One congruence in the plane (p, q) of every lane; pp, pq, qq and kp, kq are the elements it touches. A lane whose
- * off-diagonal element is zero already gets the identity. From V^T A V = D follows A V = V* D, which gives the new
+ * off-diagonal element is zero already gets the identity. With x = |z| |b|^2 cot 2t and r = sqrt(x^2 + |z|^2 |b|^4), tan t is
+ * |z| |b|^2 / (r + |x|), with the sign of x, and cos^2 t is (r + |x|) / 2r: few roots and quotients wait for each other. From V^T A V = D follows A V = V* D, which gives the new
  * diagonal a - tan(t) e^{-ip} b and d + tan(t) e^{ip} b without squares of the old one. */
 ALWAYS_INLINE void rotate(state *restrict s, int p, int q, int pp, int pq, int qq, int kp, int kq) {
     /* Conditions become numbers, 0 or 1, in a loop of their own: compilers then see no branch in the long loop and turn
@@ -98,13 +99,16 @@ ALWAYS_INLINE void rotate(state *restrict s, int p, int q, int pp, int pq, int q
     for (int w = 0; w < W; w++) {
         double ar = s->ar[pp][w], ai = s->ai[pp][w], br = s->ar[pq][w], bi = s->ai[pq][w];
         double dr = s->ar[qq][w], di = s->ai[qq][w];
-        double inverse = 1.0 / sqrt(zr[w] * zr[w] + zi[w] * zi[w] + lost[w]);
-        double er = (zr[w] + lost[w]) * inverse, ei = -zi[w] * inverse;
+        double zz = zr[w] * zr[w] + zi[w] * zi[w] + lost[w], z = sqrt(zz), inverse = 1.0 / z;
+        double er = zr[w] + lost[w], ei = -zi[w]; /* |z| e^{ip} */
         double wr = ar * er - ai * ei - (dr * er + di * ei);
         double wi = ar * ei + ai * er - (di * er - dr * ei);
-        double cot = -0.5 * (wr * br + wi * bi) / (bb[w] + done[w]);
-        double tangent = copysign((1.0 - done[w]) / (fabs(cot) + sqrt(1.0 + cot * cot)), cot);
-        double c = 1.0 / sqrt(1.0 + tangent * tangent);
+        double real = -0.5 * (wr * br + wi * bi); /* |z| |b|^2 cot 2t */
+        double both = sqrt(real * real + bb[w] * bb[w] * zz + done[w]), sum = both + fabs(real);
+        double tangent = copysign((1.0 - done[w]) * (bb[w] * z / sum), real);
+        double c = done[w] + (1.0 - done[w]) * sqrt(0.5 * sum / both);
+        er *= inverse;
+        ei *= inverse;
         double fr = c * tangent * er, fi = c * tangent * ei;
         s->ar[pp][w] = ar - tangent * (er * br + ei * bi);
         s->ai[pp][w] = ai - tangent * (er * bi - ei * br);

@@ -279,6 +279,11 @@ fd_status seesaw_create(const fd_model_options *options, fd_model **model, fd_er
     s->params[SEESAW_K].lo = options->scale == FD_SCALE_AS_PRINTED ? -1.22 : -4.22;
     s->params[SEESAW_K].hi = options->scale == FD_SCALE_AS_PRINTED ? 2.78 : -0.22;
     for (int j = 0; j < 3; j++) s->column[j] = options->ordering == FD_ORDERING_NORMAL ? j : (j + 1) % 3;
+    for (int i = 0; i < SEESAW_PARAMS; i++) s->unit[i] = 1;
+    s->setting = (seesaw_setting){.inverted = options->ordering == FD_ORDERING_INVERTED,
+                                  .n_params = options->real_majorana ? SEESAW_ARG1 : SEESAW_PARAMS,
+                                  .heavy = options->vev_GeV * options->vev_GeV * 1e9,
+                                  .unit = s->unit};
     seesaw_prepare_orbits(s);
     s->base = (fd_model){
         .name = "seesaw",

@@ -1,90 +1,42 @@
-/* Forward map of the seesaw: parameters to labels and observables, FD_LANES points at a time. Conventions: seesaw.h. */
+/* The seesaw for rows of points: they are laid out in lanes, FD_LANES at a time, for the kernels (kernels/seesaw_body.h). */
 #include <math.h>
 
+#include "kernels/kernels.h"
 #include "physics/pmns.h"
 #include "physics/seesaw.h"
 
 enum { W = FD_LANES };
 
-/* Parameters to Y, x_i and 10^k. */
-static void load(const seesaw_model *model, int count, const double *theta, seesaw_block *b) {
-    int n_params = model->base.n_params;
-    bool phases = n_params == SEESAW_PARAMS;
+static const seesaw_kernels *kernels(void) { return fd_kernels_get()->seesaw; }
+
+void seesaw_factorise(seesaw_block *b) { kernels()->factorise(b); }
+
+/* Rows (count, n), 1 <= count <= W, to lanes (n, W); lanes beyond repeat the last row. */
+static void to_lanes(int count, int n, const double *rows, double *lanes) {
     for (int w = 0; w < W; w++) {
-        const double *row = theta + (size_t)(w < count ? w : count - 1) * (size_t)n_params;
-        for (int i = 0; i < 9; i++) {
-            b->y_re[i / 3][i % 3][w] = row[i];
-            b->y_im[i / 3][i % 3][w] = row[9 + i];
-        }
-        for (int i = 0; i < 2; i++) {
-            double arg = phases ? row[SEESAW_ARG1 + i] : 0.0, r = row[SEESAW_R1 + i];
-            b->x_re[i][w] = cos(arg) / r;
-            b->x_im[i][w] = -sin(arg) / r;
-        }
-        b->x_re[2][w] = 1;
-        b->x_im[2][w] = 0;
-        b->scale[w] = pow(10.0, row[SEESAW_K]);
+        const double *row = rows + (ptrdiff_t)(w < count ? w : count - 1) * n;
+        for (int i = 0; i < n; i++) lanes[i * W + w] = row[i];
     }
 }
 
-/* One element of n = Y^T x Y in every lane, eq. (2.2). */
-static void mass_element(seesaw_block *restrict b, int e, int a, int c) {
-#pragma omp simd
-    for (int w = 0; w < W; w++) {
-        double re = 0, im = 0;
-        for (int i = 0; i < 3; i++) {
-            double pr = b->y_re[i][a][w], pi = b->y_im[i][a][w], qr = b->y_re[i][c][w], qi = b->y_im[i][c][w];
-            double yr = pr * qr - pi * qi, yi = pr * qi + pi * qr;
-            re += yr * b->x_re[i][w] - yi * b->x_im[i][w];
-            im += yr * b->x_im[i][w] + yi * b->x_re[i][w];
-        }
-        b->n.m_re[e][w] = re;
-        b->n.m_im[e][w] = im;
-    }
+/* Lanes (n, W) to rows (count, n). */
+static void to_rows(int count, int n, const double *lanes, double *rows) {
+    for (int w = 0; w < count; w++)
+        for (int i = 0; i < n; i++) rows[w * n + i] = lanes[i * W + w];
 }
 
-/* Labels of eq. (2.16): the signed mass-squared differences (their logarithms come last) and the moduli. */
-static void fill_labels(const seesaw_model *model, seesaw_block *restrict b) {
-    const int *column = model->column;
-    int low = model->base.options.ordering == FD_ORDERING_NORMAL ? column[0] : column[1];
-#pragma omp simd
-    for (int w = 0; w < W; w++) {
-        double m1 = b->n.d[column[0]][w], m2 = b->n.d[column[1]][w], m3 = b->n.d[column[2]][w], ml = b->n.d[low][w];
-        b->label[0][w] = (m2 - m1) * (m2 + m1) * b->scale[w] * b->scale[w];
-        b->label[1][w] = (m3 - ml) * (m3 + ml) * b->scale[w] * b->scale[w];
-    }
-    for (int i = 0; i < 9; i++) {
-        const double *re = b->n.u_re[i / 3][column[i % 3]], *im = b->n.u_im[i / 3][column[i % 3]];
-        double *out = b->label[2 + i];
-#pragma omp simd
-        for (int w = 0; w < W; w++) out[w] = sqrt(re[w] * re[w] + im[w] * im[w]);
-    }
-    for (int w = 0; w < W; w++)
-        for (int l = 0; l < 2; l++) b->label[l][w] = log10(fabs(b->label[l][w]));
-}
+/* W points at work. */
+typedef struct lanes {
+    _Alignas(64) double theta[SEESAW_PARAMS * W];
+    seesaw_block block;
+    double labels[SEESAW_LABELS * W], out[SEESAW_LABELS * W], jacobian[SEESAW_LABELS * SEESAW_PARAMS * W];
+} lanes;
 
-/* M3 in GeV: vev^2 / 10^k, with 10^k in eV. */
-static double heavy_scale(const seesaw_model *model, double scale_eV) {
-    return model->base.options.vev_GeV * model->base.options.vev_GeV * 1e9 / scale_eV;
-}
-
-void seesaw_factorise(seesaw_block *b) {
-    for (int e = 0, a = 0; a < 3; a++)
-        for (int c = a; c < 3; c++, e++) mass_element(b, e, a, c);
-    fd_takagi_batch(&b->n);
-}
-
-void seesaw_evaluate(const seesaw_model *model, int count, const double *theta, seesaw_block *b) {
-    load(model, count, theta, b);
-    seesaw_factorise(b);
-    fill_labels(model, b);
-    size_t n_params = (size_t)model->base.n_params;
-    for (int w = 0; w < W; w++) {
-        const double *row = theta + (size_t)(w < count ? w : count - 1) * n_params;
-        double sum = heavy_scale(model, b->scale[w]) * (1 + fabs(row[SEESAW_R1]) + fabs(row[SEESAW_R2]));
-        for (int l = 0; l < SEESAW_LABELS; l++) sum += fabs(b->label[l][w]);
-        b->finite[w] = isfinite(sum);
-    }
+static int start(const seesaw_model *model, size_t left, const double *theta, lanes *l) {
+    int count = left < W ? (int)left : W;
+    to_lanes(count, model->base.n_params, theta, l->theta);
+    kernels()->evaluate(&model->setting, l->theta, &l->block);
+    return count;
 }
 
 /* round(log10(max/min)) over the 18 absolute values. An exact zero is an endless hierarchy: capped at 99. */
@@ -125,8 +77,8 @@ void seesaw_observables(const seesaw_model *model, const seesaw_block *b, int w,
             u[a][j] = b->n.u_re[a][model->column[j]][w] + I * b->n.u_im[a][model->column[j]][w];
     }
     double ml = model->base.options.ordering == FD_ORDERING_NORMAL ? d[0] : d[1];
-    out[SEESAW_DM21] = (d[1] - d[0]) * (d[1] + d[0]) * scale * scale;
-    out[SEESAW_DM3L] = (d[2] - ml) * (d[2] + ml) * scale * scale;
+    out[SEESAW_DM21] = (d[1] - d[0]) * (d[1] + d[0]) * (scale * scale);
+    out[SEESAW_DM3L] = (d[2] - ml) * (d[2] + ml) * (scale * scale);
     effective_masses(model, d, scale, u, out);
 
     fd_mixing mixing;
@@ -145,31 +97,77 @@ void seesaw_observables(const seesaw_model *model, const seesaw_block *b, int w,
     out[SEESAW_JARLSKOG] = mixing.jarlskog;
 
     for (int i = 0; i < 9; i++) out[SEESAW_U + i] = b->label[2 + i][w];
-    double m3 = heavy_scale(model, scale);
+    double m3 = model->setting.heavy / scale;
     out[SEESAW_HEAVY] = fabs(theta[SEESAW_R1]) * m3;
     out[SEESAW_HEAVY + 1] = fabs(theta[SEESAW_R2]) * m3;
     out[SEESAW_HEAVY + 2] = m3;
     out[SEESAW_DIGITS] = yukawa_digits(theta);
 }
 
+/* Labels of a row that is not finite are not numbers, and have no slopes. */
+static void poison(const lanes *l, int count, int n, double *rows) {
+    for (int w = 0; w < count; w++)
+        for (int i = 0; i < n && isnan(l->block.poison[w]); i++) rows[w * n + i] = NAN;
+}
+
+static void put_labels(const lanes *l, int count, double *labels) {
+    to_rows(count, SEESAW_LABELS, l->block.label[0], labels);
+    poison(l, count, SEESAW_LABELS, labels);
+}
+
 void seesaw_forward(const fd_model *base, size_t n, const double *theta, double *labels, double *observables) {
     const seesaw_model *model = (const seesaw_model *)base;
     size_t n_params = (size_t)base->n_params;
-    seesaw_block block;
+    lanes l;
     for (size_t first = 0; first < n; first += W) {
-        int count = n - first < W ? (int)(n - first) : W;
-        seesaw_evaluate(model, count, theta + first * n_params, &block);
-        for (int w = 0; w < count; w++) {
-            size_t row = first + (size_t)w;
-            if (labels)
-                for (int l = 0; l < SEESAW_LABELS; l++)
-                    labels[row * SEESAW_LABELS + (size_t)l] = block.finite[w] ? block.label[l][w] : NAN;
-            if (!observables) continue;
-            double *out = observables + row * SEESAW_OBSERVABLES;
-            if (block.finite[w])
-                seesaw_observables(model, &block, w, theta + row * n_params, out);
-            else
-                for (int o = 0; o < SEESAW_OBSERVABLES; o++) out[o] = NAN;
-        }
+        int count = start(model, n - first, theta + first * n_params, &l);
+        if (labels) put_labels(&l, count, labels + first * SEESAW_LABELS);
+        if (!observables) continue;
+        double *out = observables + first * SEESAW_OBSERVABLES;
+        for (int w = 0; w < count; w++)
+            seesaw_observables(model, &l.block, w, theta + (first + (size_t)w) * n_params, out + w * SEESAW_OBSERVABLES);
+        poison(&l, count, SEESAW_OBSERVABLES, out);
+    }
+}
+
+void seesaw_derivatives(const fd_model *base, size_t n, const double *theta, double *labels, double *jacobian) {
+    const seesaw_model *model = (const seesaw_model *)base;
+    size_t n_params = (size_t)base->n_params;
+    int width = SEESAW_LABELS * base->n_params;
+    lanes l;
+    for (size_t first = 0; first < n; first += W) {
+        int count = start(model, n - first, theta + first * n_params, &l);
+        double *out = jacobian + first * (size_t)width;
+        kernels()->derivatives(&model->setting, l.theta, &l.block, l.jacobian);
+        to_rows(count, width, l.jacobian, out);
+        poison(&l, count, width, out);
+        if (labels) put_labels(&l, count, labels + first * SEESAW_LABELS);
+    }
+}
+
+void seesaw_surface(const fd_model *base, size_t n, const double *theta, double *c, double *jacobian) {
+    const seesaw_model *model = (const seesaw_model *)base;
+    size_t n_params = (size_t)base->n_params;
+    lanes l;
+    for (size_t first = 0; first < n; first += W) {
+        int count = start(model, n - first, theta + first * n_params, &l);
+        kernels()->surface(&model->setting, l.theta, &l.block, l.out, jacobian ? l.jacobian : NULL);
+        to_rows(count, SEESAW_SURFACE, l.out, c + first * SEESAW_SURFACE);
+        if (jacobian)
+            to_rows(count, SEESAW_SURFACE * base->n_params, l.jacobian, jacobian + first * SEESAW_SURFACE * n_params);
+    }
+}
+
+void seesaw_approach(const fd_model *base, size_t n, const double *theta, const double *labels, double *residual,
+                     double *jacobian) {
+    const seesaw_model *model = (const seesaw_model *)base;
+    size_t n_params = (size_t)base->n_params;
+    lanes l;
+    for (size_t first = 0; first < n; first += W) {
+        int count = start(model, n - first, theta + first * n_params, &l);
+        to_lanes(count, SEESAW_LABELS, labels + first * SEESAW_LABELS, l.labels);
+        kernels()->approach(&model->setting, l.theta, &l.block, l.labels, l.out, l.jacobian);
+        to_rows(count, SEESAW_SURFACE, l.out, residual + first * SEESAW_SURFACE);
+        to_rows(count, SEESAW_SURFACE * base->n_params, l.jacobian, jacobian + first * SEESAW_SURFACE * n_params);
     }
 }

@@ -1,4 +1,4 @@
-/* What the surface coordinates say of the observables: seesaw_surface.c read backwards. */
+/* What the surface coordinates say of the observables: kernels/seesaw_surface_body.h read backwards. */
 #include <math.h>
 
 #include "physics/pmns.h"
