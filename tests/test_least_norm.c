@@ -7,13 +7,19 @@
 #include "inference/least_norm.h"
 #include "kernels/kernels.h"
 
-enum { W = FD_STEP_LANES, N = 7, D = 12 };
+enum { W = FD_LANES, N = 7, D = 12 };
 
 typedef struct problem {
     double j[W][N][D], r[W][N];                                  /* rows, as a model gives them */
     double lanes[N * D * W], residual[N * W], movable[D * W], step[D * W];
     double scale[D];
 } problem;
+
+/* Rows of `count` lanes, column d in units of scale[d], and zeros in the others. */
+static void to_lanes(problem *p, int count) {
+    for (int w = 0; w < W; w++)
+        for (int i = 0; i < N * D; i++) p->lanes[i * W + w] = w < count ? p->j[w][i / D][i % D] * p->scale[i % D] : 0;
+}
 
 /* J of rank `rank` and r in its range (rank < N), or r arbitrary (rank = N). Rows differ by factors up to 1e3. */
 static void draw(problem *p, uint64_t item, int rank, bool frozen) {
@@ -39,7 +45,7 @@ static void draw(problem *p, uint64_t item, int rank, bool frozen) {
             p->residual[i * W + w] = p->r[w][i];
         }
     }
-    fd_least_norm_load(N, D, W, &p->j[0][0][0], p->scale, p->lanes);
+    to_lanes(p, W);
 }
 
 /* The same by singular values; frozen columns are taken out of the matrix. */
@@ -72,7 +78,8 @@ static void compare(const problem *p, double tolerance) {
 }
 
 static void solve(problem *p, double relative) {
-    fd_least_norm q = {N, D, p->lanes, p->residual, p->movable, relative, NULL};
+    fd_least_norm q = {.n_labels = N, .dim = D, .jacobian = p->lanes, .residual = p->residual, .movable = p->movable,
+                       .relative = relative};
     fd_least_norm_solve(&q, p->step);
 }
 
@@ -83,7 +90,7 @@ static void full_rank(void **state) {
         draw(&p, item, N, false);
         solve(&p, 0);
         compare(&p, 1e-7);
-        fd_least_norm q = {N, D, p.lanes, p.residual, NULL, 0, NULL};
+        fd_least_norm q = {.n_labels = N, .dim = D, .jacobian = p.lanes, .residual = p.residual};
         double all[D * W];
         fd_least_norm_solve(&q, all);
         assert_memory_equal(all, p.step, sizeof all);
@@ -117,7 +124,7 @@ static void damped(void **state) {
     double absolute[W];
     draw(&p, 150, 4, false);
     for (int w = 0; w < W; w++) absolute[w] = w + 0.5;
-    fd_least_norm q = {N, D, p.lanes, p.residual, NULL, 0, absolute};
+    fd_least_norm q = {.n_labels = N, .dim = D, .jacobian = p.lanes, .residual = p.residual, .absolute = absolute};
     fd_least_norm_solve(&q, p.step);
     for (int w = 0; w < W; w++) {
         double a[N * N], y[N], x;
@@ -148,7 +155,7 @@ static void lanes_are_independent(void **state) {
     solve(&clean, 1e-10);
     p.j[2][3][1] = NAN;
     for (int d = 0; d < D; d++) p.movable[d * W + 5] = 0;
-    fd_least_norm_load(N, D, W - 1, &p.j[0][0][0], p.scale, p.lanes);
+    to_lanes(&p, W - 1);
     solve(&p, 1e-10);
     for (int d = 0; d < D; d++) {
         assert_true(isnan(p.step[d * W + 2]));
@@ -158,21 +165,53 @@ static void lanes_are_independent(void **state) {
     }
 }
 
+/* From x + offset less is missing: r - J offset, summed here. The diagonal of J J^T is that of the movable components. */
+static void offset_and_diagonal(void **state) {
+    (void)state;
+    problem p;
+    double offset[D * W], diagonal[N * W], shifted[N * W], step[D * W];
+    fd_rng rng;
+    fd_rng_start(&rng, 42, FD_STREAM_TEST, 0, 0);
+    draw(&p, 152, N, true);
+    for (int i = 0; i < D * W; i++) offset[i] = fd_rng_normal(&rng);
+    fd_least_norm q = {.n_labels = N, .dim = D, .jacobian = p.lanes, .residual = p.residual, .movable = p.movable,
+                       .relative = 1e-10, .offset = offset, .diagonal = diagonal};
+    fd_least_norm_solve(&q, p.step);
+    for (int w = 0; w < W; w++)
+        for (int i = 0; i < N; i++) {
+            double moved = 0, square = 0;
+            for (int d = 0; d < D; d++) {
+                double slope = p.lanes[(i * D + d) * W + w];
+                moved += slope * offset[d * W + w];
+                square += slope * slope * p.movable[d * W + w];
+            }
+            shifted[i * W + w] = p.residual[i * W + w] - moved;
+            assert_below(fabs(diagonal[i * W + w] / square - 1), 1e-14);
+        }
+    q.residual = shifted;
+    q.offset = NULL;
+    fd_least_norm_solve(&q, step);
+    for (int i = 0; i < D * W; i++) assert_below(fabs(step[i] - p.step[i]), 1e-7 * (1 + fabs(step[i])));
+}
+
 /* Every table of this machine gives the bits of the portable one. */
 static void same_bits_everywhere(void **state) {
     (void)state;
     static const char *const names[] = {"avx2", "avx512"};
     problem p;
     for (uint64_t item = 160; item < 200; item++) {
-        double plain[D * W];
+        double plain[D * W], diagonal[2][N * W];
         draw(&p, item, item % 2 ? N : 4, item % 4 > 1);
-        fd_least_norm q = {N, D, p.lanes, p.residual, item % 8 > 3 ? p.movable : NULL, item % 3 ? 1e-10 : 0.1, NULL};
+        fd_least_norm q = {.n_labels = N, .dim = D, .jacobian = p.lanes, .residual = p.residual, .movable = item % 8 > 3 ? p.movable : NULL,
+                           .relative = item % 3 ? 1e-10 : 0.1, .offset = item % 5 ? p.movable : NULL, .diagonal = diagonal[0]};
         fd_kernels_named("portable")->least_norm(&q, plain);
         for (int i = 0; i < 2; i++) {
             const fd_kernels *table = fd_kernels_named(names[i]);
             if (!table) continue;
+            q.diagonal = diagonal[1];
             table->least_norm(&q, p.step);
             assert_memory_equal(p.step, plain, sizeof plain);
+            assert_memory_equal(diagonal[0], diagonal[1], sizeof *diagonal);
         }
     }
 }
@@ -181,7 +220,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(full_rank), cmocka_unit_test(dependent_labels),      cmocka_unit_test(frozen_components),
         cmocka_unit_test(damped),    cmocka_unit_test(lanes_are_independent),
-        cmocka_unit_test(same_bits_everywhere),
+        cmocka_unit_test(offset_and_diagonal), cmocka_unit_test(same_bits_everywhere),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

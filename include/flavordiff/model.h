@@ -9,6 +9,9 @@
 #include "flavordiff/rng.h"
 #include "flavordiff/status.h"
 
+/* Points that are taken at once where the last index of arrays is the lane, so that loops over lanes become SIMD. */
+enum { FD_LANES = 8 };
+
 enum { FD_MAX_PARAMS = 64, FD_MAX_LABELS = 32, FD_MAX_OBSERVABLES = 64, FD_MAX_ORDERED = 8 };
 
 /* One component of G. The prior is uniform on [lo, hi] wherever the model's ordered pairs are in
@@ -102,6 +105,12 @@ struct fd_model {
      * that are not finite give what is not. Both: thread-safe; never allocate; callers use inference/surface.h. */
     void (*approach)(const fd_model *model, size_t n, const double *theta, const double *labels, double *residual,
                      double *jacobian);
+    /* The same for FD_LANES points, the last index of every array being the lane: theta (n_params, lanes) and labels
+     * (n_labels, lanes) -> residual (n, lanes), jacobian (n, n_params, lanes), whose derivatives are those by
+     * theta[p] / unit[p]. smooth: approach() with its n_surface; else labels - L(theta) and the derivatives of L, n_labels.
+     * NULL: there are rows only; callers use inference/surface.h. Thread-safe; never allocates. */
+    void (*approach_lanes)(const fd_model *model, bool smooth, const double *unit, const double *theta, const double *labels,
+                           double *residual, double *jacobian);
     /* Whether steps by approach() reach further than steps in the labels themselves, which is a matter of measurement. */
     bool approach_reaches_further;
     /* surface() read backwards: what c (n_surface) says of the observables (n_observables), all labels among them; NaN of which

@@ -7,12 +7,11 @@
 #ifndef FLAVORDIFF_DIFFUSION_BOX_MEAN_H
 #define FLAVORDIFF_DIFFUSION_BOX_MEAN_H
 
-enum { FD_BOX_TERMS = 18 };
+#include "kernels/box_mean_lanes.h"
 
 /* For q < 1 and |k| < FD_BOX_REACH both integrals are power series in k^2 of positive terms:
  *     E = h k (sum_n up[n] k^2n) / (sum_n down[n] k^2n),
  *     up[n] = m(n + 1) / (2n + 1)!,  down[n] = m(n) / (2n)!,  m(n) = int_0^1 v^2n exp(-q^2 v^2 / 2) dv. */
-#define FD_BOX_REACH 6.0
 typedef struct fd_box_series {
     double up[FD_BOX_TERMS], down[FD_BOX_TERMS];
 } fd_box_series;
@@ -20,7 +19,7 @@ typedef struct fd_box_series {
 /* The coefficients at noise s; 0 < h < s. */
 void fd_box_series_at(double h, double s, fd_box_series *series);
 
-/* The mean where the series does not serve, h >= s or |h d / s^2| >= FD_BOX_REACH. h, s > 0. */
-double fd_box_mean_narrow(double d, double h, double s);
+/* The means of all lanes, h, s > 0. The same bits from every instruction set. */
+void fd_box_mean_solve(const fd_box_mean *problem);
 
 #endif

@@ -20,7 +20,7 @@
 #include "inference/least_norm.h"
 #include "inference/surface.h"
 
-enum { W = FD_STEP_LANES, MAX_ROWS = 64 };
+enum { W = FD_LANES, MAX_ROWS = 64 };
 
 typedef struct model_informant {
     fd_informant base;
@@ -39,108 +39,69 @@ typedef struct model_informant {
     fd_box_series *series; /* [kind][0..T] */
 } model_informant;
 
-/* W rows at work. */
+/* W rows at work; the last index is the lane. */
 typedef struct lanes {
-    double z[FD_MAX_PARAMS][W], mu[FD_MAX_PARAMS][W], y[FD_MAX_PARAMS][W], dx[FD_MAX_PARAMS][W];
-    double jacobian[FD_MAX_LABELS * FD_MAX_PARAMS * W];
-    double wanted[W * FD_MAX_LABELS], residual[FD_MAX_LABELS][W], rho[FD_MAX_LABELS][W], shifted[FD_MAX_LABELS * W];
-    double step[FD_MAX_PARAMS * W];
-    double s[W], from_d[W], up[FD_BOX_TERMS][W], down[FD_BOX_TERMS][W];
+    double z[FD_MAX_PARAMS][W], mu[FD_MAX_PARAMS][W], y[FD_MAX_PARAMS][W], dx[FD_MAX_PARAMS][W], offset[FD_MAX_PARAMS][W];
+    double theta[FD_MAX_PARAMS][W], wanted[FD_MAX_LABELS][W], residual[FD_MAX_LABELS][W], rho[FD_MAX_LABELS][W];
+    double jacobian[FD_MAX_LABELS * FD_MAX_PARAMS * W], diagonal[FD_MAX_LABELS][W];
+    double s[W], up[FD_BOX_TERMS][W], down[FD_BOX_TERMS][W];
     bool given[W];
-    double theta[W * FD_MAX_PARAMS], missing[W * FD_MAX_LABELS], raw[W * FD_MAX_LABELS * FD_MAX_PARAMS];
+    float features[2 * FD_MAX_PARAMS + FD_MAX_LABELS][W], guess[FD_MAX_PARAMS][W];
 } lanes;
 
 /* ---- the prior alone -------------------------------------------------------------------------------------------- */
 
-/* Coefficients of all lanes for components of half width h; zeros where the noise is too narrow for the series. */
-static void load_series(const model_informant *m, const int *t, int kind, double h, lanes *l) {
+/* mu of components first .. end - 1, all of one half width h. */
+static void prior_mean(const model_informant *m, const int *t, int first, int end, lanes *l) {
+    double h = m->half[first];
     for (int w = 0; w < W; w++) {
-        const fd_box_series *series = &m->series[kind * (m->steps + 1) + t[w]];
-        for (int n = 0; n < FD_BOX_TERMS; n++) l->up[n][w] = series->up[n], l->down[n][w] = series->down[n];
-        l->from_d[w] = h / (l->s[w] * l->s[w]);
+        const fd_box_series *series = &m->series[m->kind[first] * (m->steps + 1) + t[w]];
+        for (int n = 0; n < FD_BOX_TERMS && h < l->s[w]; n++) l->up[n][w] = series->up[n], l->down[n][w] = series->down[n];
     }
-}
-
-/* mu of component j. */
-static void prior_mean(const model_informant *m, int j, lanes *l) {
-    double h = m->half[j], centre = m->centre[j], d[W], k[W], up[W], down[W];
-    bool any_wide = false;
-    for (int w = 0; w < W; w++) {
-        any_wide |= h < l->s[w];
-        d[w] = l->z[j][w] - centre;
-        k[w] = d[w] * l->from_d[w];
-        up[w] = l->up[FD_BOX_TERMS - 1][w];
-        down[w] = l->down[FD_BOX_TERMS - 1][w];
-    }
-    for (int n = FD_BOX_TERMS - 2; n >= 0 && any_wide; n--)
-        for (int w = 0; w < W; w++) {
-            up[w] = up[w] * (k[w] * k[w]) + l->up[n][w];
-            down[w] = down[w] * (k[w] * k[w]) + l->down[n][w];
-        }
-    for (int w = 0; w < W; w++) {
-        bool wide = h < l->s[w] && fabs(k[w]) < FD_BOX_REACH;
-        l->mu[j][w] = centre + (wide ? h * k[w] * up[w] / down[w] : fd_box_mean_narrow(d[w], h, l->s[w]));
-    }
+    for (int j = first; j < end; j++)
+        for (int w = 0; w < W; w++) l->mu[j][w] = l->z[j][w] - m->centre[j];
+    fd_box_mean_solve(&(fd_box_mean){end - first, h, l->s, l->up[0], l->down[0], l->mu[first], l->mu[first]});
+    for (int j = first; j < end; j++)
+        for (int w = 0; w < W; w++) l->mu[j][w] += m->centre[j];
 }
 
 /* ---- label steps ------------------------------------------------------------------------------------------------ */
 
-/* Coordinates of the labels and their Jacobian at y for all lanes; a lane without finite ones is not given any more. */
-static void linearise(const model_informant *m, lanes *l) {
-    int dim = m->base.dim, nl = m->n_surface;
-    for (int w = 0; w < W; w++)
-        for (int j = 0; j < dim; j++) l->theta[w * dim + j] = m->params.shift[j] + m->params.scale[j] * l->y[j][w];
-    if (m->spec.smooth) fd_approach(m->model, W, l->theta, l->wanted, l->missing, l->raw);
-    else fd_label_approach(m->model, W, l->theta, l->wanted, l->missing, l->raw);
-    fd_least_norm_load(nl, dim, W, l->raw, m->params.scale, l->jacobian);
-    double sum[W] = {0};
-    for (int i = 0; i < nl * dim; i++)
-        for (int w = 0; w < W; w++) sum[w] += l->jacobian[i * W + w];
-    for (int k = 0; k < nl; k++)
-        for (int w = 0; w < W; w++) {
-            l->residual[k][w] = l->missing[w * nl + k];
-            sum[w] += l->residual[k][w];
-        }
-    for (int w = 0; w < W; w++) {
-        if (isfinite(sum[w])) continue;
-        l->given[w] = false;
-        for (int i = 0; i < nl * dim; i++) l->jacobian[i * W + w] = 0;
-        for (int k = 0; k < nl; k++) l->residual[k][w] = 0;
-    }
-}
-
-/* dx from mu onto the constraint linearised at y, and rho. */
+/* dx from mu onto the constraint linearised at y, and rho; a lane whose labels are no numbers there is not given any more. */
 static void label_step(const model_informant *m, lanes *l) {
-    int dim = m->base.dim, nl = m->n_surface;
-    linearise(m, l);
-    for (int k = 0; k < nl; k++) {
-        double norm[W] = {0}, moved[W] = {0};
-        for (int j = 0; j < dim; j++) {
-            const double *row = l->jacobian + (k * dim + j) * W;
-            for (int w = 0; w < W; w++) {
-                norm[w] += row[w] * row[w];
-                moved[w] += row[w] * (l->mu[j][w] - l->y[j][w]);
-            }
-        }
+    int dim = m->base.dim, n = m->n_surface;
+    double sum[W] = {0}, factor[W];
+    for (int j = 0; j < dim; j++)
         for (int w = 0; w < W; w++) {
-            l->shifted[k * W + w] = l->residual[k][w] - moved[w];
-            l->rho[k][w] = l->residual[k][w] / (l->s[w] * sqrt(norm[w]) + 0.003);
+            l->theta[j][w] = m->params.shift[j] + m->params.scale[j] * l->y[j][w];
+            l->offset[j][w] = l->mu[j][w] - l->y[j][w];
         }
-    }
-    fd_least_norm_solve(&(fd_least_norm){.n_labels = nl,
+    fd_approach_lanes(m->model, !m->spec.smooth, m->params.scale, l->theta[0], l->wanted[0], l->residual[0], l->jacobian);
+    fd_least_norm_solve(&(fd_least_norm){.n_labels = n,
                                          .dim = dim,
                                          .jacobian = l->jacobian,
-                                         .residual = l->shifted,
-                                         .relative = m->spec.regularisation},
-                        l->step);
-    double length[W] = {0};
+                                         .residual = l->residual[0],
+                                         .relative = m->spec.regularisation,
+                                         .offset = l->offset[0],
+                                         .diagonal = l->diagonal[0]},
+                        l->dx[0]);
+    for (int k = 0; k < n; k++)
+        for (int w = 0; w < W; w++) {
+            sum[w] += l->residual[k][w] + l->diagonal[k][w];
+            l->rho[k][w] = l->residual[k][w] / (l->s[w] * sqrt(l->diagonal[k][w]) + 0.003);
+        }
+    for (int w = 0; w < W; w++) l->given[w] = l->given[w] && isfinite(sum[w]), factor[w] = 0;
     for (int j = 0; j < dim; j++)
-        for (int w = 0; w < W; w++) length[w] += l->step[j * W + w] * l->step[j * W + w];
+        for (int w = 0; w < W; w++) factor[w] += l->dx[j][w] * l->dx[j][w];
     for (int w = 0; w < W; w++) {
-        double most = m->spec.trust * l->s[w] + m->spec.trust_floor, norm = sqrt(length[w]);
-        double factor = !l->given[w] || !isfinite(norm) ? 0 : norm > most ? most / norm : 1;
-        for (int j = 0; j < dim; j++) l->dx[j][w] = factor > 0 ? factor * l->step[j * W + w] : 0;
+        double most = m->spec.trust * l->s[w] + m->spec.trust_floor, length = sqrt(factor[w]);
+        factor[w] = length > most ? most / length : 1;
+        if (l->given[w] && isfinite(length)) continue;
+        factor[w] = 0;
+        for (int j = 0; j < dim; j++) l->dx[j][w] = 0;
     }
+    for (int j = 0; j < dim; j++)
+        for (int w = 0; w < W; w++) l->dx[j][w] *= factor[w];
 }
 
 static double clamp(double x, double lo, double hi) { return x < lo ? lo : x > hi ? hi : x; }
@@ -153,10 +114,7 @@ static double evaluable(const model_informant *m, int j, double x) {
 static void label_steps(const model_informant *m, lanes *l) {
     int dim = m->base.dim;
     for (int j = 0; j < dim; j++)
-        for (int w = 0; w < W; w++) {
-            l->y[j][w] = evaluable(m, j, l->z[j][w]);
-            l->dx[j][w] = 0;
-        }
+        for (int w = 0; w < W; w++) l->y[j][w] = evaluable(m, j, l->z[j][w]);
     for (int step = 0; step < m->spec.label_steps; step++) {
         if (step)
             for (int j = 0; j < dim; j++)
@@ -166,11 +124,6 @@ static void label_steps(const model_informant *m, lanes *l) {
 }
 
 /* ---- rows ------------------------------------------------------------------------------------------------------- */
-
-static void load_labels(const model_informant *m, const float *labels, lanes *l, int w) {
-    for (int k = 0; k < m->base.n_labels; k++)
-        l->wanted[w * m->base.n_labels + k] = m->labels.shift[k] + m->labels.scale[k] * (double)labels[k];
-}
 
 static void load(const model_informant *m, int rows, const float *x, const int *t, const float *labels,
                  const uint8_t *given, lanes *l) {
@@ -182,32 +135,49 @@ static void load(const model_informant *m, int rows, const float *x, const int *
         l->s[w] = m->s[t[i]];
         l->given[w] = given[i] != 0;
         for (int j = 0; j < dim; j++) l->z[j][w] = (double)x[i * dim + j] * inverse;
-        load_labels(m, labels + i * nl, l, w);
+        for (int k = 0; k < nl; k++) l->wanted[k][w] = m->labels.shift[k] + m->labels.scale[k] * (double)labels[i * nl + k];
     }
-    for (int j = 0; j < dim; j++) {
-        if (j == 0 || m->kind[j] != m->kind[j - 1]) load_series(m, time, m->kind[j], m->half[j], l);
-        prior_mean(m, j, l);
+    for (int first = 0, end; first < dim; first = end) {
+        for (end = first + 1; end < dim && m->kind[end] == m->kind[first];) end++;
+        prior_mean(m, time, first, end, l);
     }
 }
 
-static void store(const model_informant *m, int w, lanes *l, int t, float *features, float *guess) {
-    int dim = m->base.dim, nl = m->base.n_labels;
-    double s = l->s[w], most = m->spec.clip, gate = 1 / (1 + (s / m->spec.fade) * (s / m->spec.fade));
-    for (int j = 0; j < dim; j++) {
-        double mu = l->mu[j][w], dx = l->given[w] ? l->dx[j][w] : 0, x0 = mu + gate * dx;
-        features[j] = (float)clamp((l->z[j][w] - mu) / s, -most, most);
-        if (m->spec.label_steps) features[dim + j] = (float)clamp(dx / s, -most, most);
-        guess[j] = (float)(m->model->params[j].periodic ? x0 : clamp(x0, m->lo[j], m->hi[j]));
-        if (m->spec.guess) continue;
-        double signal = m->signal[t], z = l->z[j][w];
-        guess[j] = (float)(m->spec.prediction == FD_PREDICT_NOISE ? z
-                           : m->spec.prediction == FD_PREDICT_X0  ? 0
-                                                                  : signal * signal * z);
+/* The first guess of x0 of component j; plain: without one, that of the prediction. */
+static void fill_guess(const model_informant *m, int j, const double *gate, const double *plain, lanes *l) {
+    bool wall = !m->model->params[j].periodic;
+    for (int w = 0; w < W; w++) {
+        double x0 = l->mu[j][w] + gate[w] * l->dx[j][w], inside = clamp(x0, m->lo[j], m->hi[j]);
+        l->guess[j][w] = (float)(!m->spec.guess ? plain[w] * l->z[j][w] : wall ? inside : x0);
     }
-    int after = m->spec.label_steps ? 2 * dim + nl : dim;
-    for (int k = 0; k < m->spec.waves; k++) features[after + k] = m->waves[t * m->spec.waves + k];
-    for (int k = 0; m->spec.label_steps && k < nl; k++)
-        features[2 * dim + k] = (float)(l->given[w] && k < m->n_surface ? clamp(l->rho[k][w], -most, most) : 0);
+}
+
+/* Features but for the waves, and the guess. */
+static void fill_features(const model_informant *m, const int *t, int rows, lanes *l) {
+    int dim = m->base.dim, nl = m->base.n_labels;
+    double most = m->spec.clip, inverse[W], gate[W], plain[W];
+    for (int w = 0; w < W; w++) {
+        double ratio = l->s[w] / m->spec.fade, signal = m->signal[t[w < rows ? w : rows - 1]];
+        inverse[w] = 1 / l->s[w];
+        gate[w] = l->given[w] ? 1 / (1 + ratio * ratio) : 0;
+        plain[w] = m->spec.prediction == FD_PREDICT_NOISE ? 1 : m->spec.prediction == FD_PREDICT_X0 ? 0 : signal * signal;
+    }
+    for (int j = 0; j < dim; j++) {
+        for (int w = 0; w < W; w++) l->features[j][w] = (float)clamp((l->z[j][w] - l->mu[j][w]) * inverse[w], -most, most);
+        for (int w = 0; w < W; w++) l->features[dim + j][w] = (float)clamp(l->dx[j][w] * inverse[w], -most, most);
+        fill_guess(m, j, gate, plain, l);
+    }
+    for (int k = 0; k < nl; k++)
+        for (int w = 0; w < W; w++)
+            l->features[2 * dim + k][w] = k < m->n_surface && l->given[w] ? (float)clamp(l->rho[k][w], -most, most) : 0;
+}
+
+/* Lane w as a row. */
+static void store(const model_informant *m, int w, const lanes *l, int t, float *features, float *guess) {
+    int dim = m->base.dim, n = m->spec.label_steps ? 2 * dim + m->base.n_labels : dim;
+    for (int i = 0; i < n; i++) features[i] = l->features[i][w];
+    memcpy(features + n, m->waves + t * m->spec.waves, (size_t)m->spec.waves * sizeof *features);
+    for (int j = 0; j < dim; j++) guess[j] = l->guess[j][w];
 }
 
 static void inform(const fd_informant *self, int rows, const float *x, const int *t, const float *labels,
@@ -219,7 +189,9 @@ static void inform(const fd_informant *self, int rows, const float *x, const int
         bool any = false;
         load(m, count, x + first * self->dim, t + first, labels + first * self->n_labels, given + first, l);
         for (int w = 0; w < count; w++) any |= l->given[w];
+        memset(l->dx, 0, sizeof l->dx);
         if (any) label_steps(m, l);
+        fill_features(m, t + first, count, l);
         for (int w = 0; w < count; w++)
             store(m, w, l, t[first + w], features + (first + w) * feature_row, guess + (first + w) * self->dim);
     }

@@ -1,4 +1,4 @@
-/* Steps of least norm towards prescribed labels, FD_STEP_LANES points at a time. For every point, with J = d label / d x
+/* Steps of least norm towards prescribed labels, FD_LANES points at a time. For every point, with J = d label / d x
  * (n_labels, dim) and the residual r = L* - L(x) (n_labels),
  *
  *     dx = J^T (J J^T + Lambda)^-1 r,   Lambda_kk = relative (J J^T)_kk + absolute,
@@ -18,10 +18,5 @@
 /* dx into step (dim, lanes), which overlaps no input. A label that no movable component changes is left out. Thread-safe;
  * never allocates. The same bits from every instruction set. */
 void fd_least_norm_solve(const fd_least_norm *problem, double *step);
-
-/* Rows of a model's derivatives() into lanes: jacobian (count, n_labels, dim) row-major in the parameters' own units ->
- * lanes (n_labels, dim, FD_STEP_LANES) with column p multiplied by scale[p] (x_normalised = (theta - shift) / scale), and
- * lanes count..FD_STEP_LANES-1 zero. 1 <= count <= FD_STEP_LANES. */
-void fd_least_norm_load(int n_labels, int dim, int count, const double *jacobian, const double *scale, double *lanes);
 
 #endif

@@ -13,7 +13,7 @@
 /* On entry and in the first REFLECTIONS steps a component that left is reflected by its wall: points that leaked out of a
  * smooth density come back as one, where clamping would heap them on the wall. Later steps clamp and freeze, which
  * converges where the surface only touches the inside near a wall. Every RELEASE steps all components may move again. */
-enum { W = FD_STEP_LANES, TILE = 64, REFLECTIONS = 2, RELEASE = 3, LOGARITHMIC = 4 };
+enum { W = FD_LANES, TILE = 64, REFLECTIONS = 2, RELEASE = 3, LOGARITHMIC = 4 };
 
 struct fd_projector {
     const fd_model *model;
@@ -32,7 +32,8 @@ static const double of_diagonal = 1e-10, of_trace = 1e-13;
 /* W points on their way. */
 typedef struct block {
     double x[FD_MAX_PARAMS][W], movable[FD_MAX_PARAMS][W], step[FD_MAX_PARAMS][W];
-    double residual[FD_MAX_LABELS][W];
+    double theta[FD_MAX_PARAMS][W], wanted[FD_MAX_LABELS][W], residual[FD_MAX_LABELS][W];
+    double jacobian[FD_MAX_LABELS * FD_MAX_PARAMS * W];
     double size[W], entered[W]; /* max |residual| now and at the start; infinite where a label is not a number */
     bool moving[W], reached[W];
 } block;
@@ -112,20 +113,18 @@ static void keep_order(const fd_projector *p, block *b, int w, bool reflect) {
 }
 
 /* What is missing to the labels, and derivatives, at x; a lane that is near enough, or not a number, stops. */
-static void evaluate(const fd_projector *p, block *b, int count, const double *labels, double *theta, double *missing,
-                     double *jacobian) {
+static void evaluate(const fd_projector *p, block *b) {
     int dim = p->model->n_params, n = p->n_surface;
-    for (int w = 0; w < count; w++)
-        for (int i = 0; i < dim; i++) theta[w * dim + i] = p->scaler.shift[i] + p->scaler.scale[i] * b->x[i][w];
-    if (p->contradiction) fd_label_approach(p->model, (size_t)count, theta, labels, missing, jacobian);
-    else fd_approach(p->model, (size_t)count, theta, labels, missing, jacobian);
-    for (int w = 0; w < W; w++) {
-        b->size[w] = 0;
-        for (int k = 0; k < n; k++) {
-            double r = w < count ? missing[w * n + k] : 0;
-            b->residual[k][w] = r;
-            if (!(fabs(r) <= b->size[w])) b->size[w] = isnan(r) ? INFINITY : fabs(r);
+    for (int i = 0; i < dim; i++)
+        for (int w = 0; w < W; w++) b->theta[i][w] = p->scaler.shift[i] + p->scaler.scale[i] * b->x[i][w];
+    fd_approach_lanes(p->model, p->contradiction, p->scaler.scale, b->theta[0], b->wanted[0], b->residual[0], b->jacobian);
+    memset(b->size, 0, sizeof b->size);
+    for (int k = 0; k < n; k++)
+        for (int w = 0; w < W; w++) {
+            double r = fabs(b->residual[k][w]);
+            b->size[w] = r <= b->size[w] ? b->size[w] : isnan(r) ? INFINITY : r;
         }
+    for (int w = 0; w < W; w++) {
         if (b->moving[w] && b->size[w] <= p->spec.tolerance) b->reached[w] = true;
         if (b->reached[w] || !(b->size[w] < INFINITY)) b->moving[w] = false;
     }
@@ -133,11 +132,11 @@ static void evaluate(const fd_projector *p, block *b, int count, const double *l
 
 /* Whether what the step can still gain, |J dx|, is within the tolerance. With labels that contradict each other, as moduli
  * that belong to no unitary matrix, the residual itself never vanishes. */
-static bool nothing_to_gain(const fd_projector *p, const block *b, const double *lanes, int w) {
+static bool nothing_to_gain(const fd_projector *p, const block *b, int w) {
     int dim = p->model->n_params;
     for (int k = 0; k < p->n_surface; k++) {
         double gain = 0;
-        for (int i = 0; i < dim; i++) gain += lanes[(k * dim + i) * W + w] * b->step[i][w];
+        for (int i = 0; i < dim; i++) gain += b->jacobian[(k * dim + i) * W + w] * b->step[i][w];
         if (!(fabs(gain) <= p->spec.tolerance)) return false;
     }
     return true;
@@ -155,8 +154,8 @@ static void soften_falls(const fd_projector *p, block *b) {
             if (b->residual[k][w] < 0) b->residual[k][w] = expm1(b->residual[k][w] * ln10) / ln10;
 }
 
-/* Step s of the lanes that still move; J in lanes. */
-static void advance(const fd_projector *p, block *b, const double *lanes, int s) {
+/* Step s of the lanes that still move. */
+static void advance(const fd_projector *p, block *b, int s) {
     int dim = p->model->n_params;
     bool reflect = s < REFLECTIONS, release = s % RELEASE == 0;
     for (int i = 0; release && i < dim; i++)
@@ -164,14 +163,14 @@ static void advance(const fd_projector *p, block *b, const double *lanes, int s)
     if (s >= LOGARITHMIC) soften_falls(p, b);
     double lambda[W] = {0};
     for (int i = 0; p->contradiction && i < p->n_surface * dim; i++)
-        for (int w = 0; w < W; w++) lambda[w] += of_trace * lanes[i * W + w] * lanes[i * W + w];
-    const fd_least_norm q = {.n_labels = p->n_surface, .dim = dim, .jacobian = lanes, .residual = b->residual[0],
+        for (int w = 0; w < W; w++) lambda[w] += of_trace * b->jacobian[i * W + w] * b->jacobian[i * W + w];
+    const fd_least_norm q = {.n_labels = p->n_surface, .dim = dim, .jacobian = b->jacobian, .residual = b->residual[0],
                              .movable = b->movable[0], .relative = p->contradiction ? 0 : of_diagonal,
                              .absolute = p->contradiction ? lambda : NULL};
     fd_least_norm_solve(&q, b->step[0]);
     for (int w = 0; w < W; w++) {
         double square = 0;
-        if (b->moving[w] && by_labels(p) && release && nothing_to_gain(p, b, lanes, w))
+        if (b->moving[w] && by_labels(p) && release && nothing_to_gain(p, b, w))
             b->moving[w] = false, b->reached[w] = true;
         if (!b->moving[w]) continue;
         for (int i = 0; i < dim; i++) square += b->step[i][w] * b->step[i][w];
@@ -182,20 +181,20 @@ static void advance(const fd_projector *p, block *b, const double *lanes, int s)
     }
 }
 
-/* Scratch: the block, theta, labels, derivatives, derivatives in lanes. */
-static size_t block_doubles(void) { return (sizeof(block) + 63) / 64 * 64 / sizeof(double); }
-
 size_t fd_projector_scratch_bytes(const fd_projector *p) {
-    size_t dim = (size_t)p->model->n_params, n = (size_t)p->n_surface;
-    return sizeof(double) * (block_doubles() + W * (dim + n + 2 * n * dim));
+    (void)p;
+    return (sizeof(block) + 63) / 64 * 64;
 }
 
-static void load(const fd_projector *p, block *b, int count, const float *x) {
-    int dim = p->model->n_params;
+/* Lanes without a row repeat the last one and do not move. */
+static void load(const fd_projector *p, block *b, int count, const float *x, const double *labels) {
+    int dim = p->model->n_params, n_labels = p->model->n_labels;
     for (int w = 0; w < W; w++) {
+        int row = w < count ? w : count - 1;
         b->moving[w] = w < count;
         b->reached[w] = false;
-        for (int i = 0; i < dim; i++) b->x[i][w] = w < count ? (double)x[w * dim + i] : 0;
+        for (int i = 0; i < dim; i++) b->x[i][w] = (double)x[row * dim + i];
+        for (int k = 0; k < n_labels; k++) b->wanted[k][w] = labels[row * n_labels + k];
         keep_box(p, b, w, true);
         keep_order(p, b, w, true);
     }
@@ -218,19 +217,14 @@ static bool any_moving(const block *b) {
 }
 
 /* At most W rows. */
-static void project_block(const fd_projector *p, int count, float *x, const double *labels, uint8_t *converged,
-                          void *scratch) {
-    int dim = p->model->n_params, n = p->n_surface;
-    block *b = scratch;
-    double *theta = (double *)scratch + block_doubles(), *missing = theta + W * dim;
-    double *jacobian = missing + W * n, *lanes = jacobian + W * n * dim;
-    load(p, b, count, x);
-    evaluate(p, b, count, labels, theta, missing, jacobian);
+static void project_block(const fd_projector *p, int count, float *x, const double *labels, uint8_t *converged, block *b) {
+    int dim = p->model->n_params;
+    load(p, b, count, x, labels);
+    evaluate(p, b);
     memcpy(b->entered, b->size, sizeof b->entered);
     for (int s = 0; s < p->spec.steps && any_moving(b); s++) {
-        fd_least_norm_load(n, dim, count, jacobian, p->scaler.scale, lanes);
-        advance(p, b, lanes, s);
-        evaluate(p, b, count, labels, theta, missing, jacobian);
+        advance(p, b, s);
+        evaluate(p, b);
     }
     for (int w = 0; w < count; w++) {
         converged[w] = b->reached[w];

@@ -3,6 +3,7 @@
 #ifndef FLAVORDIFF_INFERENCE_SURFACE_H
 #define FLAVORDIFF_INFERENCE_SURFACE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "flavordiff/model.h"
@@ -16,14 +17,11 @@ void fd_surface_at(const fd_model *model, size_t n, const double *theta, double 
 void fd_surface_approach(const fd_model *model, size_t n, const double *theta, const double *labels, double *residual,
                          double *jacobian);
 
-/* labels - L(theta) and derivatives(): residual (n, n_labels) and jacobian. */
-void fd_label_approach(const fd_model *model, size_t n, const double *theta, const double *labels, double *residual,
-                       double *jacobian);
-
-/* The way by which steps reach furthest: approach() where it does, else the labels. How many conditions it has, and what is
- * missing, as above. */
+/* How many conditions the way by which steps reach furthest has: that of approach() where it does, else that of the labels. */
 int fd_approach_dim(const fd_model *model);
-void fd_approach(const fd_model *model, size_t n, const double *theta, const double *labels, double *residual,
-                 double *jacobian);
+/* The way itself, or with by_labels that of the labels, for FD_LANES points as fd_model.approach_lanes has it; by rows where the
+ * model has no lanes. */
+void fd_approach_lanes(const fd_model *model, bool by_labels, const double *unit, const double *theta, const double *labels,
+                       double *residual, double *jacobian);
 
 #endif

@@ -8,6 +8,7 @@
 #include <stdint.h>
 
 #include "flavordiff/network.h"
+#include "kernels/box_mean_lanes.h"
 #include "kernels/least_norm_lanes.h"
 #include "kernels/seesaw_lanes.h"
 #include "kernels/takagi_lanes.h"
@@ -62,6 +63,8 @@ typedef struct fd_kernels {
     void (*takagi)(fd_takagi_lanes *lanes);
     /* Labels of the seesaw, their smooth coordinates and derivatives of both, physics/seesaw.h. Tables agree bitwise. */
     const seesaw_kernels *seesaw;
+    /* Means of a uniform law seen through noise, diffusion/box_mean.h. Tables agree bitwise. */
+    void (*box_mean)(const fd_box_mean *problem);
     /* Steps of least norm, inference/least_norm.h. Tables agree bitwise. */
     void (*least_norm)(const fd_least_norm *problem, double *step);
     /* The yardstick: rounds of independent multiply-adds in registers. Returns how many operations that was. */

@@ -22,6 +22,7 @@ static inline vf vsqrt(vf x) { return (vf)_mm256_sqrt_ps((__m256)x); }
 #define FD_TABLE_NAME "avx2"
 #define FD_TAKAGI fd_takagi_avx2
 #define FD_SEESAW fd_seesaw_avx2
+#define FD_BOX_MEAN fd_box_mean_avx2
 #define FD_LEAST_NORM fd_least_norm_avx2
 #define FD_MR 6 /* 12 accumulators, two columns of B and one broadcast: 15 of 16 registers */
 #include "kernels/kernels_body.h"

@@ -22,6 +22,7 @@ static inline vf vsqrt(vf x) { return (vf)_mm512_sqrt_ps((__m512)x); }
 #define FD_TABLE_NAME "avx512"
 #define FD_TAKAGI fd_takagi_avx512
 #define FD_SEESAW fd_seesaw_avx512
+#define FD_BOX_MEAN fd_box_mean_avx512
 #define FD_LEAST_NORM fd_least_norm_avx512
 #define FD_MR 14 /* 28 accumulators, two columns of B and one broadcast: 31 of 32 registers */
 #include "kernels/kernels_body.h"

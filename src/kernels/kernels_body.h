@@ -1,5 +1,5 @@
 /* The kernels, written once with vectors of VW floats. The file that includes this defines VW, the types vf, vu, vi, vq
- * (floats, unsigned, int, uint64 of one register), mul_even, vsqrt, the four shuffles, FD_MR, FD_TAKAGI, FD_SEESAW, FD_LEAST_NORM and the
+ * (floats, unsigned, int, uint64 of one register), mul_even, vsqrt, the four shuffles, FD_MR, FD_TAKAGI, FD_SEESAW, FD_BOX_MEAN, FD_LEAST_NORM and the
  * table's name.
  * Included once per instruction set: this is a template, not a header. */
 #include <string.h>
@@ -421,6 +421,7 @@ static const fd_kernels table = {
     .normals = normals,
     .takagi = FD_TAKAGI,
     .seesaw = &FD_SEESAW,
+    .box_mean = FD_BOX_MEAN,
     .least_norm = FD_LEAST_NORM,
     .peak = peak,
 };

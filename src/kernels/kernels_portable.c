@@ -26,6 +26,7 @@ static inline vf vsqrt(vf x) { return (vf){sqrtf(x[0]), sqrtf(x[1]), sqrtf(x[2])
 #define FD_TABLE_NAME "portable"
 #define FD_TAKAGI fd_takagi_portable
 #define FD_SEESAW fd_seesaw_portable
+#define FD_BOX_MEAN fd_box_mean_portable
 #define FD_LEAST_NORM fd_least_norm_portable
 #define FD_MR 6
 #include "kernels/kernels_body.h"

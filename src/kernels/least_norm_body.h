@@ -1,108 +1,103 @@
-/* Steps of least norm for FD_STEP_LANES points at a time, written once. The file that includes this defines FD_LEAST_NORM,
+/* Steps of least norm for FD_LANES points at a time, written once. The file that includes this defines FD_LEAST_NORM,
  * the name of the function. Included once per instruction set: this is a template, not a header.
  *
  * As takagi_body.h: compiled with -ffp-contract=off, nothing but + - * / and sqrt, so all instruction sets give the same
  * bits. */
-#include <math.h>
 #include <stddef.h>
 
-#include "flavordiff/model.h"
 #include "kernels/least_norm_lanes.h"
+#include "kernels/vector_double.h"
 
-enum { W = FD_STEP_LANES, CHAINS = 4 };
+enum { W = FD_LANES, CHAINS = 4 };
 
 /* Rounding leaves about this much of the diagonal where a pivot should be zero; below it the factor is noise. */
 static const double least_relative = 1e-13;
 
-/* row . J_j for `count` labels from j on, CHAINS side by side: one sum alone would wait for its own additions. */
-static inline void products(const fd_least_norm *q, double row[][W], int j, int count, double out[][W]) {
-    double sum[CHAINS][W] = {{0}};
-    const double *jj[CHAINS];
-    for (int c = 0; c < CHAINS; c++) jj[c] = q->jacobian + (size_t)((j + (c < count ? c : 0)) * q->dim) * W;
-    for (int p = 0; p < q->dim; p++)
-        for (int c = 0; c < CHAINS; c++)
-#pragma omp simd
-            for (int w = 0; w < W; w++) sum[c][w] += row[p][w] * jj[c][p * W + w];
-    for (int c = 0; c < count; c++)
-        for (int w = 0; w < W; w++) out[c][w] = sum[c][w];
+/* VW of the lanes at work. */
+typedef struct state {
+    vd a[FD_MAX_LABELS * (FD_MAX_LABELS + 1) / 2]; /* lower triangle, row after row */
+    vd lambda[FD_MAX_LABELS], y[FD_MAX_LABELS];
+} state;
+
+static inline vd *row_of(state *s, int i) { return s->a + i * (i + 1) / 2; }
+static inline const double *slopes(const fd_least_norm *q, int i, int w) {
+    return q->jacobian + (ptrdiff_t)i * q->dim * W + w;
 }
 
-/* Lower triangle of J J^T + Lambda over the movable components, and Lambda. */
-static void normal_matrix(const fd_least_norm *q, double a[][FD_MAX_LABELS][W], double lambda[][W]) {
+/* row . J_j for `count` <= CHAINS labels from j on, side by side: one sum alone would wait for its own additions. */
+static inline void products(const fd_least_norm *q, const vd *row, int w, int j, int count, vd *out) {
+    const double *from[CHAINS];
+    vd sum[CHAINS] = {{0}};
+    for (int c = 0; c < CHAINS; c++) from[c] = slopes(q, j + (c < count ? c : 0), w);
+    for (int p = 0; p < q->dim; p++)
+        for (int c = 0; c < CHAINS; c++) sum[c] += row[p] * load(from[c] + p * W);
+    for (int c = 0; c < count; c++) out[c] = sum[c];
+}
+
+/* Lower triangle of J J^T + Lambda over the movable components, Lambda, and what is missing at the offset. */
+static void normal_matrix(const fd_least_norm *q, int w, state *s) {
     double relative = q->absolute ? q->relative : fmax(q->relative, least_relative);
     for (int i = 0; i < q->n_labels; i++) {
-        double row[FD_MAX_PARAMS][W];
-        const double(*ji)[W] = (const double(*)[W])(q->jacobian + (size_t)(i * q->dim) * W);
-        const double(*movable)[W] = (const double(*)[W])q->movable;
-        for (int p = 0; p < q->dim; p++)
-#pragma omp simd
-            for (int w = 0; w < W; w++) row[p][w] = movable ? ji[p][w] * movable[p][w] : ji[p][w];
-        for (int j = 0; j <= i; j += CHAINS) products(q, row, j, i - j + 1 < CHAINS ? i - j + 1 : CHAINS, a[i] + j);
-        for (int w = 0; w < W; w++) {
-            lambda[i][w] = relative * a[i][i][w] + (q->absolute ? q->absolute[w] : 0.0);
-            a[i][i][w] += lambda[i][w];
-            /* Nothing moves this label: an identity row instead of a division by zero; its column of J^T is zero. */
-            if (a[i][i][w] == 0) a[i][i][w] = 1;
-        }
+        vd row[FD_MAX_PARAMS], *a = row_of(s, i), moved = {0};
+        const double *from = slopes(q, i, w);
+        for (int p = 0; p < q->dim; p++) row[p] = load(from + p * W);
+        for (int p = 0; q->offset && p < q->dim; p++) moved += row[p] * load(q->offset + p * W + w);
+        for (int p = 0; q->movable && p < q->dim; p++) row[p] *= load(q->movable + p * W + w);
+        for (int j = 0; j <= i; j += CHAINS) products(q, row, w, j, i - j + 1 < CHAINS ? i - j + 1 : CHAINS, a + j);
+        if (q->diagonal) store(a[i], q->diagonal + i * W + w);
+        s->lambda[i] = relative * a[i];
+        if (q->absolute) s->lambda[i] += load(q->absolute + w);
+        a[i] += s->lambda[i];
+        /* Nothing moves this label: an identity row instead of a division by zero; its column of J^T is zero. */
+        a[i] = choose(a[i] == 0.0, splat(1), a[i]);
+        s->y[i] = load(q->residual + i * W + w) - moved;
     }
 }
 
 /* Lower triangle in place to its Cholesky factor, the diagonal to its inverse. A pivot that rounding has eaten becomes
  * the smallest that Lambda allows. */
-static void factorise(int n, double a[][FD_MAX_LABELS][W], const double lambda[][W]) {
-    for (int j = 0; j < n; j++) {
-        for (int k = 0; k < j; k++)
-#pragma omp simd
-            for (int w = 0; w < W; w++) a[j][j][w] -= a[j][k][w] * a[j][k][w];
-#pragma omp simd
-        for (int w = 0; w < W; w++) {
-            double floor = 0.5 * lambda[j][w], pivot = a[j][j][w] < floor ? floor : a[j][j][w];
-            a[j][j][w] = 1.0 / sqrt(pivot);
-        }
-        for (int i = j + 1; i < n; i++) {
-            for (int k = 0; k < j; k++)
-#pragma omp simd
-                for (int w = 0; w < W; w++) a[i][j][w] -= a[i][k][w] * a[j][k][w];
-#pragma omp simd
-            for (int w = 0; w < W; w++) a[i][j][w] *= a[j][j][w];
+static void cholesky(int n, state *s) {
+    for (int i = 0; i < n; i++) {
+        vd *a = row_of(s, i);
+        for (int j = 0; j <= i; j++) {
+            const vd *b = row_of(s, j);
+            vd sum = a[j];
+            for (int k = 0; k < j; k++) sum -= a[k] * b[k];
+            if (j < i) {
+                a[j] = sum * b[j];
+            } else {
+                vd floor = 0.5 * s->lambda[j];
+                a[j] = 1.0 / vsqrt(choose(sum < floor, floor, sum));
+            }
         }
     }
 }
 
 /* y <- (L L^T)^-1 y. */
-static void substitute(int n, double a[][FD_MAX_LABELS][W], double y[][W]) {
+static void substitute(int n, state *s) {
     for (int i = 0; i < n; i++) {
-        for (int k = 0; k < i; k++)
-#pragma omp simd
-            for (int w = 0; w < W; w++) y[i][w] -= a[i][k][w] * y[k][w];
-#pragma omp simd
-        for (int w = 0; w < W; w++) y[i][w] *= a[i][i][w];
+        const vd *a = row_of(s, i);
+        for (int k = 0; k < i; k++) s->y[i] -= a[k] * s->y[k];
+        s->y[i] *= a[i];
     }
     for (int i = n - 1; i >= 0; i--) {
-        for (int k = i + 1; k < n; k++)
-#pragma omp simd
-            for (int w = 0; w < W; w++) y[i][w] -= a[k][i][w] * y[k][w];
-#pragma omp simd
-        for (int w = 0; w < W; w++) y[i][w] *= a[i][i][w];
+        const vd *a = row_of(s, i);
+        s->y[i] *= a[i];
+        for (int k = 0; k < i; k++) s->y[k] -= a[k] * s->y[i];
     }
 }
 
 void FD_LEAST_NORM(const fd_least_norm *q, double *step) {
-    double a[FD_MAX_LABELS][FD_MAX_LABELS][W], lambda[FD_MAX_LABELS][W], y[FD_MAX_LABELS][W];
-    double(*dx)[W] = (double(*)[W])step;
-    normal_matrix(q, a, lambda);
-    factorise(q->n_labels, a, (const double(*)[W])lambda);
-    for (int i = 0; i < q->n_labels; i++)
-        for (int w = 0; w < W; w++) y[i][w] = q->residual[i * W + w];
-    substitute(q->n_labels, a, y);
-    for (int p = 0; p < q->dim; p++) {
-        double sum[W] = {0};
-        for (int i = 0; i < q->n_labels; i++) {
-            const double *j = q->jacobian + (size_t)(i * q->dim + p) * W;
-#pragma omp simd
-            for (int w = 0; w < W; w++) sum[w] += j[w] * y[i][w];
+    for (int w = 0; w < W; w += VW) {
+        state s;
+        normal_matrix(q, w, &s);
+        cholesky(q->n_labels, &s);
+        substitute(q->n_labels, &s);
+        for (int p = 0; p < q->dim; p++) {
+            vd sum = {0};
+            for (int i = 0; i < q->n_labels; i++) sum += load(slopes(q, i, w) + p * W) * s.y[i];
+            if (q->movable) sum *= load(q->movable + p * W + w);
+            store(sum, step + p * W + w);
         }
-#pragma omp simd
-        for (int w = 0; w < W; w++) dx[p][w] = q->movable ? sum[w] * q->movable[p * W + w] : sum[w];
     }
 }

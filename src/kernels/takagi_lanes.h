@@ -2,7 +2,7 @@
 #ifndef FD_KERNELS_TAKAGI_LANES_H
 #define FD_KERNELS_TAKAGI_LANES_H
 
-enum { FD_LANES = 8 };
+#include "flavordiff/model.h"
 
 /* The six independent elements of a symmetric matrix, in this order everywhere. */
 enum { FD_EE, FD_EM, FD_ET, FD_MM, FD_MT, FD_TT, FD_SYM };

@@ -40,10 +40,25 @@ static inline void vsincos(vd x, vd *sine, vd *cosine) {
 }
 
 /* e^r for |r| <= 0.35, Taylor's series. */
-static inline vd exp_small(vd r) {
-    static const double c[] = {1, 1, 1.0 / 2, 1.0 / 6, 1.0 / 24, 1.0 / 120, 1.0 / 720, 1.0 / 5040, 1.0 / 40320, 1.0 / 362880,
-                               1.0 / 3628800, 1.0 / 39916800, 1.0 / 479001600, 1.0 / 6227020800};
-    return polynomial(c, 14, r);
+static const double exp_terms[] = {1, 1, 1.0 / 2, 1.0 / 6, 1.0 / 24, 1.0 / 120, 1.0 / 720, 1.0 / 5040, 1.0 / 40320, 1.0 / 362880,
+                                   1.0 / 3628800, 1.0 / 39916800, 1.0 / 479001600, 1.0 / 6227020800};
+static inline vd exp_small(vd r) { return polynomial(exp_terms, 14, r); }
+
+/* e^x = 2^n e^r; below -700 that of -700. */
+static inline vd remainder_of_exp(vd x, vd *n) {
+    *n = (x * 1.44269504088896338700 + rounder) - rounder;
+    return (x - *n * 6.93147180369123816490e-01) - *n * 1.90821492927058770002e-10;
+}
+
+static inline vd vexp(vd x) {
+    vd n, r = remainder_of_exp(vmax(x, splat(-700)), &n);
+    return exp_small(r) * power_of_two(n);
+}
+
+/* e^x - 1 for x <= 0. */
+static inline vd vexpm1(vd x) {
+    vd n, r = remainder_of_exp(vmax(x, splat(-700)), &n), power = power_of_two(n);
+    return power * (r * polynomial(exp_terms + 1, 13, r)) + (power - 1.0);
 }
 
 /* 10^x = 2^n 10^r. */

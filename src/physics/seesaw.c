@@ -305,6 +305,7 @@ fd_status seesaw_create(const fd_model_options *options, fd_model **model, fd_er
         .n_surface = SEESAW_SURFACE,
         .surface = seesaw_surface,
         .approach = seesaw_approach,
+        .approach_lanes = seesaw_approach_lanes,
         .surface_observables = seesaw_surface_observables,
         .approach_reaches_further = options->ordering == FD_ORDERING_INVERTED, /* docs/method.md */
         .scale_param = SEESAW_K,

@@ -45,6 +45,8 @@ void seesaw_derivatives(const fd_model *model, size_t n, const double *theta, do
 void seesaw_surface(const fd_model *model, size_t n, const double *theta, double *c, double *jacobian);
 void seesaw_approach(const fd_model *model, size_t n, const double *theta, const double *labels, double *residual,
                      double *jacobian);
+void seesaw_approach_lanes(const fd_model *model, bool smooth, const double *unit, const double *theta, const double *labels,
+                           double *residual, double *jacobian);
 
 /* fd_model.surface_observables. */
 void seesaw_surface_observables(const fd_model *model, const double *c, double *observables);

@@ -171,3 +171,18 @@ void seesaw_approach(const fd_model *base, size_t n, const double *theta, const 
         to_rows(count, SEESAW_SURFACE * base->n_params, l.jacobian, jacobian + first * SEESAW_SURFACE * n_params);
     }
 }
+
+void seesaw_approach_lanes(const fd_model *base, bool smooth, const double *unit, const double *theta, const double *labels,
+                           double *residual, double *jacobian) {
+    seesaw_setting setting = ((const seesaw_model *)base)->setting;
+    _Alignas(64) seesaw_block block;
+    setting.unit = unit;
+    kernels()->evaluate(&setting, theta, &block);
+    if (smooth) {
+        kernels()->approach(&setting, theta, &block, labels, residual, jacobian);
+        return;
+    }
+    kernels()->derivatives(&setting, theta, &block, jacobian);
+    for (int l = 0; l < SEESAW_LABELS; l++)
+        for (int w = 0; w < W; w++) residual[l * W + w] = labels[l * W + w] - (block.label[l][w] + block.poison[w]);
+}
