@@ -155,6 +155,7 @@ expect 2 'no option --method' fd simulate --method orbit -o x.h5
 expect 0 'NOT CONVERGED after' fd reference --method mcmc -n 64 --set reference.chains=4 --set reference.steps=64 --set reference.burn_in=32 -o chains.h5
 expect 5 'not converged after' fd reference --method mcmc -n 64 --set reference.chains=4 --set reference.steps=64 --set reference.burn_in=32 -o chains.h5 -f --strict
 expect 1 'ref.h5: 40 solutions.*at least 100' fd exact ref.h5 -o x.h5
+expect 3 'ref.h5: .*paper-table1-io' fd exact ref.h5 -t paper-table1-io -o x.h5
 expect 0 '.' fd analyse ref.h5 -o ref-analysis
 expect 75 '--max-time reached' fd reference -n 1e9 -o x.h5 --max-time 0.3
 absent x.h5 x.h5.part

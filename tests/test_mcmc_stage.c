@@ -113,7 +113,7 @@ static void drift(void **state) {
     fd_run run = {.config = &c, .command = "test", .force = true, .strict = true, .message = listen};
     ok(fd_stage_reference(&run, at("orbits.h5"), &err), &err);
     said[0] = '\0';
-    ok(fd_stage_exact(&run, at("orbits.h5"), at("exact.h5"), &err), &err);
+    ok(fd_stage_exact(&run, NULL, at("orbits.h5"), at("exact.h5"), &err), &err);
     assert_non_null(strstr(said, "exact: 360 rows"));
     assert_non_null(strstr(said, "; 0 of 52 quantities drifted: no difference"));
     assert_non_null(strstr(said, "\nre_Y_1e ")); /* the first and the last of the table */
@@ -132,11 +132,18 @@ static void drift(void **state) {
     info.n = info.n_train = kept;
     ok(fd_samples_finish(writer, &info, &err), &err);
     said[0] = '\0';
-    ok(fd_stage_exact(&run, at("biased.h5"), at("again.h5"), &err), &err);
+    ok(fd_stage_exact(&run, NULL, at("biased.h5"), at("again.h5"), &err), &err);
     assert_non_null(strstr(said, "DRIFTED"));
     assert_non_null(strstr(said, "the set was not distributed as exact draws"));
     c.exact.max_steps = 230; /* one stretch, and none to see whether it was enough */
-    assert_int_equal(fd_stage_exact(&run, at("biased.h5"), at("again.h5"), &err), FD_ERR_WANTING);
+    assert_int_equal(fd_stage_exact(&run, NULL, at("biased.h5"), at("again.h5"), &err), FD_ERR_WANTING);
+    /* The set's own target counts, whatever the settings say; another one only when it is given. */
+    snprintf(c.target, sizeof c.target, "nufit-6.0-ic24-no");
+    assert_int_equal(fd_stage_exact(&run, NULL, at("biased.h5"), at("own.h5"), &err), FD_ERR_WANTING);
+    assert_string_equal(read_all("own.h5", theta).target, "paper-table1-no");
+    assert_int_equal(fd_stage_exact(&run, "nufit-6.0-ic24-no", at("orbits.h5"), at("other.h5"), &err), FD_ERR_WANTING);
+    assert_string_equal(read_all("other.h5", theta).target, "nufit-6.0-ic24-no");
+    assert_int_equal(fd_stage_exact(&run, "paper-table1-io", at("orbits.h5"), at("x.h5"), &err), FD_ERR_MISMATCH);
     fd_model_free(model);
 }
 

@@ -53,10 +53,10 @@ fd_status fd_stage_calibrate(const fd_run *run, const fd_generate_spec *spec, co
 fd_status fd_stage_distortion(const fd_run *run, const fd_generate_spec *spec, const char *model, const char *reference,
                               const char *folder, fd_error *err);
 /* exact: the solutions of any sample set, each moved by a Markov chain of its own until a stretch that forgets its beginning
- * changes the distribution of no quantity; role "reference". Tells the drift of every quantity from the set as read. FD_ERR_EMPTY
- * on fewer than 100 solutions, FD_ERR_MISMATCH when the set's ordering is not the target's; chains that do not settle are
- * told in the note, and FD_ERR_WANTING with run->strict. */
-fd_status fd_stage_exact(const fd_run *run, const char *samples, const char *out, fd_error *err);
+ * changes the distribution of no quantity; role "reference". Tells the drift of every quantity from the set as read. target: name or
+ * file of a target set; NULL: the one the samples were made for. FD_ERR_EMPTY on fewer than 100 solutions, FD_ERR_MISMATCH when the
+ * set's ordering is not the target's; chains that do not settle are told in the note, and FD_ERR_WANTING with run->strict. */
+fd_status fd_stage_exact(const fd_run *run, const char *target, const char *samples, const char *out, fd_error *err);
 /* One set of a ledger. */
 typedef struct fd_ledger_entry {
     char set[64];       /* "prior", "pre-network", "tuned network" */

@@ -82,8 +82,8 @@ const cli_verb cli_verbs[] = {
      "Every solution in SAMPLES starts a Markov chain of its own (as reference --method mcmc). Chains move in stretches of doubling "
      "length until one that forgets its beginning changes the distribution of no quantity: their ends are exact draws, as many as "
      "there were solutions. Prints the drift of every parameter and observable from the set as read beside what 99 % of pairs "
-     "of exact sets stay below; no drift means that the set was right. Chains that do not settle are told, with --strict by exit "
-     "code 5.",
+     "of exact sets stay below; no drift means that the set was right. The target set is the one SAMPLES was made for, unless -t names "
+     "another. Chains that do not settle are told, with --strict by exit code 5.",
      "flavordiff exact samples.h5 -o exact.h5", CLI_STAGE | CLI_NUMBER | CLI_STRICT, 1, 1, verb_exact, "exact.n"},
     {"analyse", "SAMPLES.h5", "predictions of the solutions in a sample set",
      "Writes analysis.h5, solutions.csv (or nearest.csv, marked, where too few points are solutions) and summary.json "

@@ -23,7 +23,7 @@ static fd_status attribute(const fd_run *run, const cli *c, fd_error *err) {
     return fd_stage_attribute(run, c->args[0], c->output, err);
 }
 static fd_status exact(const fd_run *run, const cli *c, fd_error *err) {
-    return fd_stage_exact(run, c->args[0], c->output, err);
+    return fd_stage_exact(run, c->target, c->args[0], c->output, err);
 }
 static fd_status analyse(const fd_run *run, const cli *c, fd_error *err) {
     return fd_stage_analyse(run, c->args[0], c->output, err);

@@ -9,6 +9,7 @@
 
 #include "inference/two_sample.h"
 #include "io/file_safety.h"
+#include "stages/analyse.h"
 #include "stages/columns.h"
 #include "stages/mcmc.h"
 #include "stages/text.h"
@@ -111,11 +112,15 @@ static fd_status compare(const work *w, const double *before, const double *afte
 
 /* ---- chains ------------------------------------------------------------------------------------------------------ */
 
-static fd_status open_rows(const fd_run *run, work *w, fd_error *err) {
+/* target: NULL for the file's own; config receives which. */
+static fd_status open_rows(const fd_run *run, const char *target, fd_config *config, work *w, fd_error *err) {
+    char found[256] = "";
     fd_status status = fd_samples_open(w->path, &w->reader, &w->read, err);
     if (!status) status = fd_check_configured_model(run, w->path, &w->read.model, err);
+    if (!status && !target) status = fd_named_target(run, w->read.target, &w->setting.target, found, err);
     if (status) return status;
-    status = fd_setting_create(&w->read.model, run->config->target, &w->setting, err);
+    snprintf(config->target, sizeof config->target, "%s", target ? target : found);
+    status = fd_setting_create(&w->read.model, config->target, &w->setting, err);
     if (status) fd_error_prefix(err, "%s", w->path);
     return status ? status : fd_samples_check_model(w->reader, w->setting.model, err);
 }
@@ -267,18 +272,20 @@ static fd_status tell(const fd_run *run, const work *w, int drifted, const char 
     return FD_OK;
 }
 
-static fd_status prepare(const fd_run *run, work *w, fd_error *err) {
-    fd_status status = open_rows(run, w, err);
-    if (status) return status;
+static fd_status prepare(work *w, fd_error *err) {
     fd_mcmc_target target = fd_stage_target(&w->setting, FD_LIKELIHOOD_WINDOW, &w->region);
     w->n_columns = (size_t)(w->setting.model->n_params + w->setting.model->n_observables);
-    status = fd_mcmc_create(&target, w->seed, &w->mcmc, err);
+    fd_status status = fd_mcmc_create(&target, w->seed, &w->mcmc, err);
     if (!status) status = read_rows(w, err);
     return status ? status : warm_up(w, err);
 }
 
-fd_status fd_stage_exact(const fd_run *run, const char *samples, const char *out, fd_error *err) {
+fd_status fd_stage_exact(const fd_run *given, const char *target, const char *samples, const char *out, fd_error *err) {
     const char *const parent_paths[] = {samples, NULL};
+    fd_config config = *given->config; /* with the target set that counts */
+    fd_run own = *given;
+    const fd_run *const run = &own;
+    own.config = &config;
     work w = {.spec = &run->config->exact, .seed = fd_derive_seed(run->config->seed, "exact"), .path = samples};
     fd_sample_writer *writer = NULL;
     fd_provenance provenance;
@@ -288,7 +295,8 @@ fd_status fd_stage_exact(const fd_run *run, const char *samples, const char *out
 
     fd_status status = fd_part_allowed(out, run->force, err);
     if (!status) status = fd_check_not_input(out, parent_paths, err);
-    if (!status) status = prepare(run, &w, err);
+    if (!status) status = open_rows(run, target, &config, &w, err);
+    if (!status) status = prepare(&w, err);
     if (!status)
         status = fd_stage_provenance(run, "exact", &w.read.model, parent_paths, parents, sizeof parents, &config_text,
                                      &provenance, err);
