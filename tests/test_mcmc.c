@@ -118,8 +118,9 @@ static void shell_derivatives(const fd_model *model, size_t n, const double *the
 }
 
 /* n chains after `steps`, from a point whose radius is changed by factors 1 .. reach; theta (n, TOY_PARAMS). */
-static double *run(const fd_model *model, const fd_region *region, const double *start, double reach, size_t n, uint32_t steps) {
-    fd_mcmc_target target = {.model = model, .region = region};
+static double *run(const fd_model *model, const fd_region *region, const fd_judge *judge, const double *start, double reach, size_t n,
+                   uint32_t steps) {
+    fd_mcmc_target target = {.model = model, .region = region, .judge = judge};
     fd_mcmc_counts counts = {0};
     fd_mcmc *mcmc;
     fd_error err;
@@ -150,7 +151,7 @@ static void a_thick_shell(void **state) {
     double start[TOY_PARAMS] = {0, 0.55, 0.1, 0.1, 0.9, 1}, u[5][N];
     model.forward = shell_forward;
     model.derivatives = shell_derivatives;
-    double *theta = run(&model, &region, start, 1.5, N, 200);
+    double *theta = run(&model, &region, NULL, start, 1.5, N, 200);
     for (size_t i = 0; i < N; i++) {
         const double *t = theta + i * TOY_PARAMS;
         double r = sqrt(t[X] * t[X] + t[Y] * t[Y] + t[Z] * t[Z]);
@@ -166,6 +167,88 @@ static void a_thick_shell(void **state) {
     free(theta);
 }
 
+/* ---- a Gaussian likelihood ---------------------------------------------------------------------------------------- */
+
+/* The radius measured as 0.6 + 0.06 - 0.03, and something that is always 0, because a target set has to have angles and moduli. */
+static const fd_observable measured[2] = {{.name = "radius"}, {.name = "nothing"}};
+static const double BEST = 0.6, PLUS = 0.06, MINUS = 0.03;
+
+static double radius_of(const double *t) { return sqrt(t[X] * t[X] + t[Y] * t[Y] + t[Z] * t[Z]); }
+static void measured_forward(const fd_model *model, size_t n, const double *theta, double *labels, double *observables) {
+    (void)model;
+    for (size_t i = 0; i < n; i++) {
+        double radius = radius_of(theta + i * TOY_PARAMS);
+        if (labels) labels[i] = log10(radius);
+        if (observables) observables[2 * i] = radius, observables[2 * i + 1] = 0;
+    }
+}
+/* The radius as the coordinate of the surface, which tells every observable. */
+static void measured_surface(const fd_model *model, size_t n, const double *theta, double *c, double *jacobian) {
+    (void)model;
+    for (size_t i = 0; i < n; i++) {
+        const double *t = theta + i * TOY_PARAMS;
+        c[i] = radius_of(t);
+        if (jacobian)
+            for (int k = 0; k < TOY_PARAMS; k++) jacobian[i * TOY_PARAMS + (size_t)k] = k <= Z ? t[k] / c[i] : 0;
+    }
+}
+static void measured_approach(const fd_model *model, size_t n, const double *theta, const double *labels, double *residual,
+                              double *jacobian) {
+    measured_surface(model, n, theta, residual, jacobian);
+    for (size_t i = 0; i < n; i++) residual[i] = pow(10, labels[i]) - residual[i];
+}
+static void measured_levels(const fd_model *model, const double *c, double *observables) {
+    (void)model;
+    observables[0] = c[0], observables[1] = 0;
+}
+
+/* Share of r^2 exp(-chi^2 / 2) below r, by the midpoint rule. */
+static double share_below(double r) {
+    enum { POINTS = 4000 };
+    double below = 0, all = 0;
+    for (int i = 0; i < POINTS; i++) {
+        double x = BEST - 8 * MINUS + (8 * MINUS + 6 * PLUS) * (i + 0.5) / POINTS, pull = (x - BEST) / (x > BEST ? PLUS : MINUS);
+        double density = x * x * exp(-0.5 * pull * pull);
+        all += density;
+        if (x < r) below += density;
+    }
+    return below / all;
+}
+
+/* The radius follows r^2 exp(-chi^2 / 2), the direction nothing; with a step of the label, whose likelihood is a factor, and where
+ * the model tells the likelihood of its levels. */
+static void a_gaussian_shell(void **state) {
+    (void)state;
+    enum { N = 3000 };
+    fd_target target = {.name = "shell", .n_measurements = 3, .measurements = {
+        {"radius", FD_GROUP_MASS, BEST, PLUS, MINUS, 0.5, 0.8, BEST, ""}, {"nothing", FD_GROUP_ANGLE, 0, 1, 1, -1, 1, 0, ""},
+        {"nothing", FD_GROUP_MODULUS, 0, 1, 1, -1, 1, 0, ""}}};
+    double start[TOY_PARAMS] = {0, 0.48, 0.1, 0.1, 0.9, 1}, *u = malloc(3 * N * sizeof *u);
+    fd_error err;
+    for (int levels = 0; levels < 2; levels++) {
+        fd_model model = toy(1);
+        fd_judge *judge;
+        model.observables = measured, model.n_observables = 2;
+        model.forward = measured_forward, model.derivatives = shell_derivatives;
+        if (levels)
+            model.n_surface = 1, model.surface = measured_surface, model.approach = measured_approach,
+            model.surface_observables = measured_levels;
+        ok(fd_judge_create(&model, &target, &judge, &err), &err);
+        double *theta = run(&model, NULL, judge, start, 1.5, N, 200);
+        for (size_t i = 0; i < N; i++) {
+            const double *t = theta + i * TOY_PARAMS;
+            u[i] = share_below(radius_of(t));
+            u[N + i] = 0.5 + 0.5 * t[Z] / radius_of(t);
+            u[2 * N + i] = t[B] * t[B];
+        }
+        for (int k = 0; k < 3; k++)
+            if (uniform_tail(N, u + k * N) < 1e-4) fail_msg("levels %d, quantity %d: chance %g", levels, k, uniform_tail(N, u + k * N));
+        fd_judge_free(judge);
+        free(theta);
+    }
+    free(u);
+}
+
 /* A shell that the walls cut, and a second label: against plain rejection. */
 static void a_shell_cut_by_walls(void **state) {
     (void)state;
@@ -178,7 +261,7 @@ static void a_shell_cut_by_walls(void **state) {
     start[P] = acos(2 * (0.6 - 0.1 - 0.1));
     fd_rng_start(&rng, 5, FD_STREAM_TEST, 0, 0);
     assert_int_equal(fd_region_reject(&model, &region, &rng, M, exact, &tried), M);
-    double *theta = run(&model, &region, start, 1.15, N, 200);
+    double *theta = run(&model, &region, NULL, start, 1.15, N, 200);
     double labels[2 * N], exact_labels[2 * M];
     for (size_t j = 0; j < TOY_PARAMS; j++) {
         double tail = same_tail(N, theta, M, exact, TOY_PARAMS, j, j == P);
@@ -189,6 +272,67 @@ static void a_shell_cut_by_walls(void **state) {
     for (size_t j = 0; j < 2; j++) assert_true(same_tail(N, labels, M, exact_labels, 2, j, false) > 1e-4);
     free(theta);
     free(exact);
+}
+
+/* ---- a ridge ------------------------------------------------------------------------------------------------------ */
+
+/* Parameters x, y on [-1, 1]; the label is y - f(x), f = 0.7 sin(6 x), and its window leaves every y inside the walls. */
+static double ridge(double x) { return 0.7 * sin(6 * x); }
+static void ridge_forward(const fd_model *model, size_t n, const double *theta, double *labels, double *observables) {
+    (void)model;
+    for (size_t i = 0; i < n; i++) {
+        double c = theta[2 * i + 1] - ridge(theta[2 * i]);
+        if (labels) labels[i] = c;
+        if (observables) observables[i] = c;
+    }
+}
+static void ridge_derivatives(const fd_model *model, size_t n, const double *theta, double *labels, double *jacobian) {
+    if (labels) ridge_forward(model, n, theta, labels, NULL);
+    for (size_t i = 0; i < n; i++) jacobian[2 * i] = -4.2 * cos(6 * theta[2 * i]), jacobian[2 * i + 1] = 1;
+}
+static void ridge_draw(const fd_model *model, fd_rng *rng, double *t) {
+    (void)model;
+    for (int i = 0; i < 2; i++) t[i] = 2 * fd_rng_uniform(rng) - 1;
+}
+static bool ridge_in_prior(const fd_model *model, const double *t) {
+    (void)model;
+    return fabs(t[0]) <= 1 && fabs(t[1]) <= 1;
+}
+
+/* Where the surface bends back into the way of a step, Newton's method often ends on a branch from which it does not find back.
+ * The flat prior inside the window has x and the label uniform; chains that kept such moves would not. */
+static void a_way_back_is_needed(void **state) {
+    (void)state;
+    enum { N = 6000, STEPS_OF_RIDGE = 300 };
+    fd_model model = {.name = "ridge", .n_params = 2, .n_labels = 1, .n_observables = 1, .params = toy_params,
+                      .labels = toy_labels + 1, .observables = toy_observables + 1, .in_prior = ridge_in_prior,
+                      .forward = ridge_forward, .derivatives = ridge_derivatives, .draw_prior = ridge_draw};
+    fd_region region = {.lo = {-0.25}, .hi = {0.25}};
+    fd_mcmc_target target = {.model = &model, .region = &region};
+    fd_mcmc_counts counts = {0};
+    fd_mcmc *mcmc;
+    fd_error err;
+    fd_rng rng;
+    double *theta = malloc(2 * N * sizeof *theta), *u = malloc(2 * N * sizeof *u);
+    fd_rng_start(&rng, 12, FD_STREAM_TEST, 0, 0);
+    for (size_t i = 0; i < N; i++) {
+        theta[2 * i] = 2 * fd_rng_uniform(&rng) - 1;
+        theta[2 * i + 1] = ridge(theta[2 * i]) + 0.5 * (fd_rng_uniform(&rng) - 0.5);
+    }
+    ok(fd_mcmc_create(&target, 8, &mcmc, &err), &err);
+    ok(fd_mcmc_warm_up(mcmc, 0, N, theta, STEPS_OF_RIDGE / 2, &err), &err);
+    ok(fd_mcmc_run(mcmc, 0, N, theta, STEPS_OF_RIDGE / 2, STEPS_OF_RIDGE / 2, 1, NULL, &counts, &err), &err);
+    print_message("s = %.2f; of %llu moves %llu accepted, %llu without a way back\n", fd_mcmc_tangent(mcmc), (unsigned long long)counts.moves,
+                  (unsigned long long)counts.accepted, (unsigned long long)counts.irreversible);
+    for (size_t i = 0; i < N; i++) {
+        u[i] = 0.5 + 0.5 * theta[2 * i];
+        u[N + i] = 0.5 + 2 * (theta[2 * i + 1] - ridge(theta[2 * i]));
+    }
+    assert_true(counts.irreversible > counts.moves / 100);
+    assert_true(uniform_tail(N, u) > 1e-4);
+    assert_true(uniform_tail(N, u + N) > 1e-4);
+    fd_mcmc_free(mcmc);
+    free(theta), free(u);
 }
 
 /* ---- the seesaw -------------------------------------------------------------------------------------------------- */
@@ -345,7 +489,8 @@ static void same_for_any_number_of_threads(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_thick_shell),          cmocka_unit_test(a_shell_cut_by_walls),
-        cmocka_unit_test(levels_tell_observables), cmocka_unit_test(exact_draws_stay_exact),
+        cmocka_unit_test(a_gaussian_shell),       cmocka_unit_test(a_way_back_is_needed),
+         cmocka_unit_test(levels_tell_observables), cmocka_unit_test(exact_draws_stay_exact),
         cmocka_unit_test(independent_labels),
         cmocka_unit_test(same_for_any_number_of_threads),
     };
