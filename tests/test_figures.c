@@ -86,7 +86,7 @@ static fd_status plot(bool force, fd_error *err) {
     fd_run run = {.config = &config, .command = "test", .force = force, .progress = watch};
     *err = (fd_error){0};
     last_done = calls = 0;
-    return fd_stage_plot(&run, in_folder("analysis"), folder, err);
+    return fd_stage_plot(&run, in_folder("analysis"), NULL, folder, err);
 }
 
 /* The same command once more, without --force, with a gnuplot that works. */

@@ -249,7 +249,7 @@ static void many_solutions_to_report(void **state) {
     write_run_files();
     write_network(in_folder("pre-network.h5"), 50);
     write_network(in_folder("tuned-1.h5"), 30);
-    ok(fd_stage_plot(&run, in_folder("analysis"), folder, &err), &err);
+    ok(fd_stage_plot(&run, in_folder("analysis"), NULL, folder, &err), &err);
     check_figures();
     assert_true(starts_with(in_folder("figures/loss.png"), "\x89PNG", 10000));
     /* Figures' numbers are the analysis' in other units. */
@@ -265,7 +265,7 @@ static void many_solutions_to_report(void **state) {
     assert_true(fabs(sum[0] / sum[1] - 1) < 1e-12);
     fd_table_free(&points);
     fd_table_free(&t);
-    assert_int_equal(fd_stage_plot(&run, in_folder("analysis"), folder, &err), FD_ERR_FILE);
+    assert_int_equal(fd_stage_plot(&run, in_folder("analysis"), NULL, folder, &err), FD_ERR_FILE);
     ok(fd_stage_report(&run, folder, &err), &err);
     static const char *const wanted[] = {"40 solutions",
                                          "tuned &lt;network&gt;",
@@ -274,7 +274,7 @@ static void many_solutions_to_report(void **state) {
                                          "104 of 30,000,000",
                                          "yield before tuning is not known",
                                          "Loss of the networks",
-                                         "100.0 % with the paper",
+                                         "<b>of the definition</b>",
                                          "selected-1.h5 is missing",
                                          "116,306",
                                          "gamma - 1",
@@ -293,6 +293,50 @@ static bool file_has(const char *name, const char *what) {
     return has;
 }
 
+/* Exact solutions are drawn over the figures and judge the claims; those of another target set are not, or refused when asked for. */
+static void exact_beside(void **state) {
+    (void)state;
+    fd_run run = a_run();
+    fd_error err;
+    fd_table t;
+    run.force = true;
+    ok(fd_stage_report(&run, folder, &err), &err);
+    assert_true(file_has("report.html", "No exact solutions, so no verdict") && file_has("report.html", "<b>no exact solutions</b>"));
+    config.reference.n = 150;
+    ok(fd_stage_reference(&run, in_folder("reference.h5"), &err), &err);
+    ok(fd_stage_plot(&run, in_folder("analysis"), NULL, folder, &err), &err);
+    check_figures();
+    assert_true(file_has("figures/fig3.gp", "exact solutions (150)") && file_has("figures/fig3.gp", "'fig3-exact-2.csv'"));
+    ok(fd_table_read(in_folder("figures/fig3-exact-2.csv"), &t, &err), &err);
+    assert_true(t.n_rows > 20 && fd_table_column(&t, "s23sq") == 0 && fd_table_column(&t, "delta_deg") == 1);
+    fd_table_free(&t);
+    ok(fd_table_read(in_folder("figures/fig4.csv"), &t, &err), &err);
+    for (int i = 0; i < 2; i++) {
+        double sum = 0;
+        for (size_t b = 0; b < t.n_rows; b++) sum += fd_table_at(&t, b, fd_table_column(&t, i ? "alpha21_exact_scaled" : "alpha31_exact_scaled"));
+        assert_true(fabs(sum - 40) < 1e-9);
+    }
+    fd_table_free(&t);
+    ok(fd_stage_report(&run, folder, &err), &err);
+    check_report((const char *const[]){"<small>150 points</small>", "<b>not of the posterior</b>", "<b>of the definition</b>",
+                                       "the prior was not asked", "exact draws from the prior", NULL});
+
+    snprintf(config.target, sizeof config.target, "nufit-6.0-ic24-no");
+    ok(fd_stage_reference(&run, in_folder("other.h5"), &err), &err);
+    assert_int_equal(fd_stage_plot(&run, in_folder("analysis"), in_folder("other.h5"), folder, &err), FD_ERR_MISMATCH);
+    assert_non_null(strstr(err.message, "other.h5: of target set nufit-6.0-ic24-no"));
+    assert_int_equal(rename(in_folder("other.h5"), in_folder("reference.h5")), 0);
+    messages[0] = '\0';
+    ok(fd_stage_plot(&run, in_folder("analysis"), NULL, folder, &err), &err);
+    assert_non_null(strstr(messages, "no exact solutions are drawn"));
+    assert_false(file_has("figures/fig3.gp", "exact"));
+    assert_int_not_equal(access(in_folder("figures/fig3-exact-2.csv"), F_OK), 0); /* those of the other set are gone */
+    ok(fd_stage_report(&run, folder, &err), &err);
+    assert_true(file_has("report.html", "reference.h5 is left out"));
+    assert_int_equal(unlink(in_folder("reference.h5")), 0);
+    assert_int_equal(fd_stage_plot(&run, in_folder("analysis"), in_folder("reference.h5"), folder, &err), FD_ERR_FILE);
+}
+
 /* Files of more rounds than the configuration has are left over: neither report nor figure shows them. */
 static void rounds_of_the_configuration(void **state) {
     (void)state;
@@ -305,14 +349,14 @@ static void rounds_of_the_configuration(void **state) {
     make_samples(in_folder("selected-1.h5"), 8, 3, NULL); /* every fourth of 8 is outside the prior */
     make_samples(in_folder("selected-2.h5"), 4, 1, NULL);
     write_network(in_folder("tuned-2.h5"), 20);
-    ok(fd_stage_plot(&run, in_folder("analysis"), folder, &err), &err);
+    ok(fd_stage_plot(&run, in_folder("analysis"), NULL, folder, &err), &err);
     ok(fd_stage_report(&run, folder, &err), &err);
     assert_true(file_has("figures/loss.gp", "tuned-1") && !file_has("figures/loss.gp", "tuned-2"));
     assert_true(file_has("report.html", "round 1</th>") && !file_has("report.html", "round 2</th>"));
     assert_true(file_has("report.html", "<td class=\"n\">9</td><td class=\"n\">11</td></tr>"));
     config.tune_rounds = 0;
     write_run_files();
-    ok(fd_stage_plot(&run, in_folder("analysis"), folder, &err), &err);
+    ok(fd_stage_plot(&run, in_folder("analysis"), NULL, folder, &err), &err);
     ok(fd_stage_report(&run, folder, &err), &err);
     assert_true(!file_has("figures/loss.gp", "tuned-1") && file_has("figures/loss.gp", "pre-network"));
     assert_true(file_has("report.html", "was not tuned") && !file_has("report.html", "round 1</th>"));
@@ -376,7 +420,7 @@ static void few_solutions(int solved, const char *phrase) {
         assert_true(i == 0 || fd_table_at(&t, i, chi2) >= fd_table_at(&t, i - 1, chi2) * (1 - 1e-12));
     }
     fd_table_free(&t);
-    ok(fd_stage_plot(&run, in_folder("analysis"), folder, &err), &err);
+    ok(fd_stage_plot(&run, in_folder("analysis"), NULL, folder, &err), &err);
     check_figures();
     char *script = NULL;
     size_t length;
@@ -417,7 +461,7 @@ static void gnuplot_missing(void **state) {
     run.force = true;
     char *path = strdup(getenv("PATH"));
     setenv("PATH", "/nonexistent", 1);
-    fd_status status = fd_stage_plot(&run, in_folder("analysis"), folder, &err);
+    fd_status status = fd_stage_plot(&run, in_folder("analysis"), NULL, folder, &err);
     setenv("PATH", path, 1);
     free(path);
     assert_int_equal(status, FD_ERR_TOOL);
@@ -500,6 +544,7 @@ int main(void) {
         cmocka_unit_test(names_stay_text),
         cmocka_unit_test(analysis_numbers),
         cmocka_unit_test(many_solutions_to_report),
+        cmocka_unit_test(exact_beside),
         cmocka_unit_test(rounds_of_the_configuration),
         cmocka_unit_test(edited_target),
         cmocka_unit_test(three_solutions),

@@ -81,8 +81,9 @@ fd_status fd_ledger_read(const char *path, int max, int *n, fd_ledger_entry *ent
  * the nearest 200 rows by chi2 are written to nearest.csv and marked so. */
 fd_status fd_stage_analyse(const fd_run *run, const char *samples, const char *folder, fd_error *err);
 /* plot: Figures 2-5 from the analysis folder, each as PNG, PDF, CSV and the gnuplot script that drew it, into
- * `folder`/figures. */
-fd_status fd_stage_plot(const fd_run *run, const char *analysis_folder, const char *folder, fd_error *err);
+ * `folder`/figures; over them the exact solutions of the sample file `reference` (NULL: of `folder`/reference.h5, if that is there
+ * and of the same target set and model). FD_ERR_MISMATCH when a given one is of others. */
+fd_status fd_stage_plot(const fd_run *run, const char *analysis_folder, const char *reference, const char *folder, fd_error *err);
 /* report: self-contained report.html of a run folder. */
 fd_status fd_stage_report(const fd_run *run, const char *run_folder, fd_error *err);
 /* run: the whole chain into `folder`, skipping stages whose outputs are there and were made by this version with the

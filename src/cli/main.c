@@ -103,9 +103,11 @@ const cli_verb cli_verbs[] = {
      "target set of SOLUTIONS, and puts all three side by side: quartiles of every quantity, KS distance and Jensen-Shannon divergence in "
      "bits, and whose the prediction is. The folder -o gets prior.h5, masses.h5, attribution.csv and attribution.json.",
      "flavordiff attribute exact.h5 -o attribution", CLI_STAGE | CLI_NUMBER, 1, 1, verb_attribute, "reference.n"},
-    {"plot", "ANALYSIS_FOLDER", "the paper's figures 2 to 5 from an analysis",
-     "Each figure as PNG and PDF with its data (CSV) and the gnuplot script that drew it, in FOLDER/figures of -o.",
-     "flavordiff plot analysis -o .", CLI_RESULT | CLI_OUTPUT | CLI_TARGET, 1, 1, verb_plot, NULL},
+    {"plot", "ANALYSIS_FOLDER [REFERENCE.h5]", "the paper's figures 2 to 5 from an analysis, over exact solutions",
+     "Each figure as PNG and PDF with its data (CSV) and the gnuplot script that drew it, in FOLDER/figures of -o. The solutions in "
+     "REFERENCE, or in FOLDER/reference.h5 where that is of the same target set and model, are drawn with them: as the contours that "
+     "hold half and nine tenths of them, and as a step line over the histograms.",
+     "flavordiff plot analysis exact.h5 -o .", CLI_RESULT | CLI_OUTPUT | CLI_TARGET, 1, 2, verb_plot, NULL},
     {"report", "RUN_FOLDER", "report.html of a run folder",
      "One self-contained page: what was run, the ledger, the figures, the paper beside this run, the informed network "
      "beside exact solutions.",

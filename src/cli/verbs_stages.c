@@ -29,7 +29,7 @@ static fd_status analyse(const fd_run *run, const cli *c, fd_error *err) {
     return fd_stage_analyse(run, c->args[0], c->output, err);
 }
 static fd_status plot(const fd_run *run, const cli *c, fd_error *err) {
-    return fd_stage_plot(run, c->args[0], c->output, err);
+    return fd_stage_plot(run, c->args[0], c->n_args > 1 ? c->args[1] : NULL, c->output, err);
 }
 static fd_status report(const fd_run *run, const cli *c, fd_error *err) {
     return fd_stage_report(run, c->args[0], err);

@@ -117,13 +117,14 @@ static void offer_nearest(picked *near, size_t n_params, const float *theta, dou
     if (chi2 < near->chi2[worst]) picked_set(near, worst, n_params, theta, chi2, flags, row);
 }
 
-static void sort_block(const fd_block *b, uint64_t first, size_t n, size_t n_params, picked *solutions, picked *near) {
+/* Rows with all flags `needed` are solutions, the nearest of the others near ones. */
+static void sort_block(const fd_block *b, uint8_t needed, uint64_t first, size_t n, size_t n_params, picked *solutions, picked *near) {
     double limit = INFINITY; /* nothing beyond the worst kept row need be looked at */
     for (size_t i = 0; i < n; i++) {
         const float *theta = b->theta + i * n_params;
         double chi2 = b->chi2[i].five;
         if (!(b->flags[i] & FD_FINITE)) continue;
-        if (b->flags[i] & FD_LABELS) {
+        if ((b->flags[i] & needed) == needed) {
             picked_set(solutions, solutions->n++, n_params, theta, chi2, b->flags[i], first + i);
         } else if (chi2 < limit) {
             offer_nearest(near, n_params, theta, chi2, b->flags[i], first + i);
@@ -140,7 +141,7 @@ typedef struct verdicts {
     size_t finite, differ; /* differ: other flags today than stored */
 } verdicts;
 
-static fd_status pick(const fd_run *run, fd_sample_reader *reader, uint64_t rows, const fd_setting *setting,
+static fd_status pick(const fd_run *run, fd_sample_reader *reader, uint64_t rows, const fd_setting *setting, uint8_t needed,
                       picked *solutions, picked *near, verdicts *seen, fd_error *err) {
     fd_ticker ticker = {.run = run, .stage = "analyse"};
     fd_block b = {0};
@@ -160,7 +161,7 @@ static fd_status pick(const fd_run *run, fd_sample_reader *reader, uint64_t rows
             b.flags[i] |= stored[i] & making;
             seen->differ += b.flags[i] != stored[i];
         }
-        sort_block(&b, first, n, n_params, solutions, near);
+        sort_block(&b, needed, first, n, n_params, solutions, near);
         status = fd_tick(&ticker, first + n, rows, NULL, "reading", err);
     }
     free(stored);
@@ -367,7 +368,7 @@ fd_status fd_stage_analyse(const fd_run *run, const char *samples, const char *f
     if (status) return status;
     if ((status = views_create(run, &info, &v, err))) goto cleanup;
     if ((status = fd_samples_check_model(reader, v.setting.model, err))) goto cleanup;
-    if ((status = pick(run, reader, info.n, &v.setting, &solutions, &near, &seen, err))) goto cleanup;
+    if ((status = pick(run, reader, info.n, &v.setting, FD_LABELS, &solutions, &near, &seen, err))) goto cleanup;
     if (seen.finite == 0) {
         status = nothing_finite(samples, &info, err);
         goto cleanup;
@@ -377,6 +378,33 @@ fd_status fd_stage_analyse(const fd_run *run, const char *samples, const char *f
 cleanup:
     picked_free(&solutions);
     picked_free(&near);
+    views_free(&v);
+    fd_samples_close(reader);
+    return status;
+}
+
+fd_status fd_rows_read(const fd_run *run, const char *samples, const json_t *summary, uint8_t needed, fd_table *table,
+                       fd_sample_info *info, fd_error *err) {
+    fd_sample_reader *reader = NULL;
+    views v = {0};
+    picked rows = {0}, others = {0};
+    verdicts seen = {0};
+    double observables[FD_MAX_OBSERVABLES];
+    fd_status status = fd_samples_open(samples, &reader, info, err);
+    if (status) return status;
+    if (!fd_summary_is_of(summary, info))
+        status = fd_fail(err, FD_ERR_MISMATCH, "%s: of target set %s, or of another model than the analysis", samples, info->target);
+    if (!status) status = views_create(run, info, &v, err);
+    if (!status) status = fd_samples_check_model(reader, v.setting.model, err);
+    if (!status) status = pick(run, reader, info->n, &v.setting, needed, &rows, &others, &seen, err);
+    if (!status) status = table_create(v.setting.model, table, err);
+    for (size_t i = 0; !status && i < rows.n; i++) {
+        double *row = fd_table_row(table);
+        if (!row) status = fd_fail(err, FD_ERR_MEMORY, "%s: out of memory", samples);
+        else fill_row(&v, rows.theta + i * (size_t)v.setting.model->n_params, rows.row[i], row, observables);
+    }
+    picked_free(&rows);
+    picked_free(&others);
     views_free(&v);
     fd_samples_close(reader);
     return status;

@@ -45,5 +45,13 @@ typedef struct fd_findings {
     uint64_t seed;
 } fd_findings;
 fd_status fd_summary_write(const char *path, const fd_findings *findings, fd_error *err);
+/* Whether a sample file is of the target set and the model of a summary.json (NULL: no). */
+bool fd_summary_is_of(const json_t *summary, const fd_sample_info *info);
+
+/* Another sample file beside an analysis: its rows with all the flags `needed` as judged today (FD_LABELS: solutions), as the
+ * columns of solutions.csv; table is zeroed and freed by the caller. FD_ERR_MISMATCH when it is not of the target set and model of
+ * `summary`. */
+fd_status fd_rows_read(const fd_run *run, const char *samples, const json_t *summary, uint8_t needed, fd_table *table,
+                       fd_sample_info *info, fd_error *err);
 
 #endif

@@ -297,14 +297,16 @@ static fd_status write_config(const chain *c, fd_error *err) {
 
 /* analyse and plot of a sample file into `folder`, with loss curves where those are the networks' own folder. */
 static fd_status predictions(const chain *c, const char *samples, const char *folder, fd_error *err) {
-    char from[PATH_SIZE], analysis[PATH_SIZE];
+    char from[PATH_SIZE], analysis[PATH_SIZE], reference[PATH_SIZE];
     fd_run replacing = *c->run; /* results are rebuilt in seconds from files that stay */
     replacing.force = true;
     in_folder(c, samples, from);
+    in_folder(c, "reference.h5", reference);
     snprintf(analysis, sizeof analysis, "%s/analysis", folder);
     fd_status status = fd_make_folder(folder, err);
     if (!status) status = fd_stage_analyse(&replacing, from, analysis, err);
-    if (!status) status = fd_draw_figures(&replacing, analysis, strcmp(folder, c->folder) ? NULL : folder, folder, err);
+    const char *networks = strcmp(folder, c->folder) ? NULL : folder;
+    if (!status) status = fd_draw_figures(&replacing, analysis, networks, reference, false, folder, err);
     return status;
 }
 

@@ -9,6 +9,7 @@
 
 #include "stages/analyse.h"
 #include "stages/common.h"
+#include "stages/density.h"
 
 /* ---- points in plot units --------------------------------------------------------------------------------- */
 
@@ -79,17 +80,64 @@ fd_status fd_plot_points(fd_plot *plot, uint64_t seed, fd_error *err) {
     return status;
 }
 
-bool fd_plot_range(const fd_plot *plot, const char *column, double *lo, double *hi) {
-    int at = fd_table_column(&plot->points, column);
-    *lo = INFINITY;
-    *hi = 0;
-    for (size_t i = 0; at >= 0 && i < plot->points.n_rows; i++) {
-        double x = fd_table_at(&plot->points, i, at);
+/* Widens lo..hi by the finite positive values among factor times a column's. */
+static void widen(const fd_table *table, const char *column, double factor, double *lo, double *hi) {
+    int at = fd_table_column(table, column);
+    for (size_t i = 0; at >= 0 && i < table->n_rows; i++) {
+        double x = factor * fd_table_at(table, i, at);
         if (!(x > 0) || !isfinite(x)) continue;
         *lo = fmin(*lo, x);
         *hi = fmax(*hi, x);
     }
+}
+
+static int unit_of(const char *column) {
+    for (int j = 0; j < UNITS; j++)
+        if (!strcmp(units[j].to, column)) return j;
+    return -1;
+}
+
+bool fd_points_range(const fd_plot *plot, const char *column, double *lo, double *hi) {
+    *lo = INFINITY;
+    *hi = 0;
+    widen(&plot->points, column, 1, lo, hi);
     return *hi > 0;
+}
+
+bool fd_plot_range(const fd_plot *plot, const char *column, double *lo, double *hi) {
+    int unit = unit_of(column);
+    fd_points_range(plot, column, lo, hi);
+    if (unit >= 0) widen(&plot->exact, units[unit].from, units[unit].factor, lo, hi);
+    return *hi > 0;
+}
+
+double *fd_plot_exact(const fd_plot *plot, const char *column) {
+    int unit = unit_of(column), at = unit < 0 ? -1 : fd_table_column(&plot->exact, units[unit].from);
+    double *x = malloc((plot->exact.n_rows + 1) * sizeof *x);
+    for (size_t i = 0; x && i < plot->exact.n_rows; i++)
+        x[i] = at < 0 ? NAN : units[unit].factor * fd_table_at(&plot->exact, i, at);
+    return x;
+}
+
+fd_status fd_plot_contours(const fd_plot *plot, const char *name, int panel, const char *x, bool log_x, const char *y, bool log_y,
+                           double turn_y, fd_error *err) {
+    static const double shares[] = {0.5, 0.9};
+    const char *const names[] = {x, y, "dx", "dy", "share"};
+    fd_table table = {0};
+    char file[64];
+    if (plot->exact.n_rows < FD_LEAST_EXACT) return FD_OK;
+    snprintf(file, sizeof file, "%s-exact-%d.csv", name, panel);
+    char *path = fd_path(plot->folder, file);
+    double *at = fd_plot_exact(plot, x), *up = fd_plot_exact(plot, y);
+    const fd_density_axis across = {at, log_x, 0}, upward = {up, log_y, turn_y};
+    fd_status status = path && at && up ? fd_table_create(5, names, &table, err) : fd_fail(err, FD_ERR_MEMORY, "out of memory");
+    if (!status) status = fd_density_contours(plot->exact.n_rows, &across, &upward, 2, shares, &table, err);
+    if (!status) status = fd_table_write(&table, path, err);
+    fd_table_free(&table);
+    free(path);
+    free(at);
+    free(up);
+    return status;
 }
 
 fd_status fd_plot_csv(const fd_plot *plot, const char *name, size_t n, const char *const *columns, fd_error *err) {
@@ -132,7 +180,20 @@ static void find_other(fd_plot *plot, const char *found) {
         fd_say(plot->run, "plot: no target set of the other ordering beside '%s'; its region is not drawn", found);
 }
 
-static fd_status load(fd_plot *plot, const char *analysis, fd_error *err) {
+/* The exact solutions beside the run's own. */
+static fd_status load_exact(fd_plot *plot, const json_t *summary, const char *reference, bool asked_for, fd_error *err) {
+    fd_sample_info info;
+    fd_error why = {0};
+    if (!reference || (!asked_for && access(reference, F_OK) != 0)) return FD_OK;
+    fd_status status = fd_rows_read(plot->run, reference, summary, FD_LABELS, &plot->exact, &info, &why);
+    if (status && (asked_for || status == FD_ERR_MEMORY || status == FD_ERR_STOPPED)) return fd_fail(err, status, "%s", why.message);
+    if (status) fd_say(plot->run, "plot: no exact solutions are drawn: %s", why.message);
+    else if (plot->exact.n_rows < FD_LEAST_EXACT)
+        fd_say(plot->run, "plot: %s: %zu solutions; contours need %d", reference, plot->exact.n_rows, FD_LEAST_EXACT);
+    return FD_OK;
+}
+
+static fd_status load(fd_plot *plot, const char *analysis, const char *reference, bool asked_for, fd_error *err) {
     char *solutions = fd_path(analysis, "solutions.csv"), *nearest = fd_path(analysis, "nearest.csv");
     char *summary = fd_path(analysis, "summary.json"), found[256];
     json_t *root = NULL;
@@ -152,6 +213,7 @@ static fd_status load(fd_plot *plot, const char *analysis, fd_error *err) {
     plot->generated = json_number_value(json_object_get(json_object_get(root, "samples"), "generated"));
     if ((status = fd_named_target(plot->run, name, &plot->target, found, err))) goto cleanup;
     find_other(plot, found);
+    status = load_exact(plot, root, reference, asked_for, err);
 cleanup:
     json_decref(root);
     free(solutions);
@@ -202,7 +264,8 @@ static void remove_curve(const char *figures_folder, const char *stem) {
     free(path);
 }
 
-/* Figures this model has not, and curves of networks that are not configured: left over from an earlier set. */
+/* Figures this model has not, contours of a reference that is gone, and curves of networks that are not configured: left over from
+ * an earlier set. */
 static void remove_stale(const fd_plot *plot, const char *networks, const char *figures_folder) {
     static const char *const types[] = {"gp", "png", "pdf", "csv"};
     char file[64], *path;
@@ -212,6 +275,11 @@ static void remove_stale(const fd_plot *plot, const char *networks, const char *
             if ((path = fd_path(figures_folder, file))) unlink(path);
             free(path);
         }
+    for (int i = 0; i < 2 * FIGURES && plot->exact.n_rows < FD_LEAST_EXACT; i++) {
+        snprintf(file, sizeof file, "%s-exact-%d.csv", figures[i / 2].name, i % 2 + 1);
+        if ((path = fd_path(figures_folder, file))) unlink(path);
+        free(path);
+    }
     if (!networks) return;
     for (int round = fd_folder_rounds(networks) + 1; round <= FD_MAX_ROUNDS; round++) {
         snprintf(file, sizeof file, "tuned-%d", round);
@@ -220,12 +288,16 @@ static void remove_stale(const fd_plot *plot, const char *networks, const char *
     if (!fd_folder_informed(networks)) remove_curve(figures_folder, "informed");
 }
 
-fd_status fd_stage_plot(const fd_run *run, const char *analysis_folder, const char *folder, fd_error *err) {
-    return fd_draw_figures(run, analysis_folder, folder, folder, err);
+fd_status fd_stage_plot(const fd_run *run, const char *analysis_folder, const char *reference, const char *folder, fd_error *err) {
+    char *own = fd_path(folder, "reference.h5");
+    fd_status status = own ? fd_draw_figures(run, analysis_folder, folder, reference ? reference : own, reference != NULL, folder, err)
+                           : fd_fail(err, FD_ERR_MEMORY, "out of memory");
+    free(own);
+    return status;
 }
 
-fd_status fd_draw_figures(const fd_run *run, const char *analysis_folder, const char *networks, const char *folder,
-                          fd_error *err) {
+fd_status fd_draw_figures(const fd_run *run, const char *analysis_folder, const char *networks, const char *reference, bool asked_for,
+                          const char *folder, fd_error *err) {
     fd_ticker ticker = {.run = run, .stage = "plot"};
     fd_plot plot = {.run = run, .ticker = &ticker, .total = FIGURES + (networks != NULL)};
     fd_plot_folder out = {.lock = -1};
@@ -233,7 +305,7 @@ fd_status fd_draw_figures(const fd_run *run, const char *analysis_folder, const 
     for (int i = 0; i < FIGURES; i++) names[i] = figures[i].name;
     char *figures_folder = fd_path(folder, "figures");
     fd_status status = figures_folder ? FD_OK : fd_fail(err, FD_ERR_MEMORY, "out of memory");
-    if (!status) status = load(&plot, analysis_folder, err);
+    if (!status) status = load(&plot, analysis_folder, reference, asked_for, err);
     if (!status) status = fd_plot_folder_begin(figures_folder, names, run->force, &out, err);
     if (!status) status = fd_plot_points(&plot, run->config ? run->config->seed : 0, err);
     plot.folder = out.part;
@@ -248,6 +320,7 @@ fd_status fd_draw_figures(const fd_run *run, const char *analysis_folder, const 
     fd_table_free(&plot.solutions);
     fd_table_free(&plot.nearest);
     fd_table_free(&plot.points);
+    fd_table_free(&plot.exact);
     free(figures_folder);
     return status;
 }

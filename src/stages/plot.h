@@ -25,6 +25,7 @@ typedef struct fd_plot {
     uint64_t done, total;           /* figures */
     fd_table solutions, nearest;    /* as analysed; nearest has no rows when there are enough solutions */
     fd_table points;                /* both, in plot units, best chi2 last, thinned */
+    fd_table exact;                 /* solutions of an exact reference, as analysed; without rows: none to draw */
     size_t drawn[FD_POINT_CLASSES]; /* points by class */
     size_t n_inside;                /* solutions inside the prior box */
     double generated;               /* samples behind the set */
@@ -32,13 +33,18 @@ typedef struct fd_plot {
     bool has_other;
 } fd_plot;
 
-/* fd_stage_plot with the loss curves of the networks in the folder `networks`; NULL: without any. */
-fd_status fd_draw_figures(const fd_run *run, const char *analysis_folder, const char *networks, const char *folder,
-                          fd_error *err);
+/* fd_stage_plot with the loss curves of the networks in the folder `networks` (NULL: without any), and without the reference when
+ * that is not of the analysis' target set and model, unless it was asked for. */
+fd_status fd_draw_figures(const fd_run *run, const char *analysis_folder, const char *networks, const char *reference, bool asked_for,
+                          const char *folder, fd_error *err);
 /* Adds the points' columns and rows from solutions and nearest. */
 fd_status fd_plot_points(fd_plot *plot, uint64_t seed, fd_error *err);
 /* Smallest and largest finite positive value of a column of the points; false when there is none. */
+bool fd_points_range(const fd_plot *plot, const char *column, double *lo, double *hi);
+/* The same of points and exact solutions: what an axis has to hold. */
 bool fd_plot_range(const fd_plot *plot, const char *column, double *lo, double *hi);
+/* A column of the exact solutions in plot units, fresh (plot->exact.n_rows); NULL without memory. */
+double *fd_plot_exact(const fd_plot *plot, const char *column);
 /* NAME.csv with the given columns of the points. */
 fd_status fd_plot_csv(const fd_plot *plot, const char *name, size_t n, const char *const *columns, fd_error *err);
 
@@ -74,8 +80,14 @@ void fd_script_title(fd_text *script, const fd_plot *plot, const char *title, bo
 void fd_script_colours(fd_text *script, const fd_plot *plot);
 /* Margins of panel `panel` of `panels` side by side. `colour_bar`: leaves room at the right and shows it. */
 void fd_script_panel(fd_text *script, int panel, int panels, bool colour_bar);
-/* Plot elements for all classes of points: ", 'NAME.csv' using ..."; x and y are columns. Ends the plot command. */
-void fd_script_points(fd_text *script, const fd_plot *plot, const char *name, const char *x, const char *y);
+/* Plot elements for all classes of points: ", 'NAME.csv' using ..."; x and y are columns; and on top the contours of the exact
+ * solutions, when fd_plot_contours() left them. Ends the plot command. */
+void fd_script_points(fd_text *script, const fd_plot *plot, const char *name, int panel, const char *x, const char *y);
+/* NAME-exact-PANEL.csv (panel counted from 1): where half and nine tenths of the exact solutions are densest, as line segments in
+ * the columns x and y and their lengths dx, dy (density.h); turn_y: what a full circle of y is, 0: it is no angle. Does nothing without FD_LEAST_EXACT of them. */
+enum { FD_LEAST_EXACT = 100 };
+fd_status fd_plot_contours(const fd_plot *plot, const char *name, int panel, const char *x, bool log_x, const char *y,
+                           bool log_y, double turn_y, fd_error *err);
 
 /* Legend above the panels, laid out here because gnuplot's own key breaks into columns at the width of one panel.
  * Zero-initialise, add entries, write before the plot command of panel 0. */

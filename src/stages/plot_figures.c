@@ -52,10 +52,11 @@ fd_status fd_plot_heavy(const fd_plot *plot, fd_error *err) {
         fd_text_addf(&script, "plot '+' using 1:(%.3g):($1 > %.3g ? $1 : %.3g) with filledcurves lc rgb '#d0d0d0'",
                      y_lo, y_lo, y_lo);
         fd_text_add(&script, ", \\\n  '+' using 1:1 with lines lc rgb '#777777' lw 1");
-        fd_script_points(&script, plot, "fig2", columns[panel], "M3_GeV");
+        fd_script_points(&script, plot, "fig2", panel + 1, columns[panel], "M3_GeV");
+        if (!status) status = fd_plot_contours(plot, "fig2", panel + 1, columns[panel], true, "M3_GeV", true, 0, err);
     }
     fd_script_close(&script);
-    status = fd_script_draw(plot, "fig2", &script, err);
+    if (!status) status = fd_script_draw(plot, "fig2", &script, err);
     fd_text_free(&script);
     return status;
 }
@@ -110,7 +111,7 @@ fd_status fd_plot_dirac(const fd_plot *plot, fd_error *err) {
     delta_measured(&script, delta);
     fd_limit_lines(&script, plot, "sum_m_eV", lo, hi, false, &notes);
     fd_text_add(&script, "plot NaN");
-    fd_script_points(&script, plot, "fig3", "sum_m_meV", "delta_deg");
+    fd_script_points(&script, plot, "fig3", 1, "sum_m_meV", "delta_deg");
 
     fd_script_panel(&script, 1, 2, true);
     if (!fd_plot_range(plot, "s23sq", &lo, &hi)) lo = 0.4, hi = 0.6;
@@ -128,9 +129,11 @@ fd_status fd_plot_dirac(const fd_plot *plot, fd_error *err) {
     }
     fd_limit_notes(&script, &notes);
     fd_text_add(&script, "plot NaN");
-    fd_script_points(&script, plot, "fig3", "s23sq", "delta_deg");
+    fd_script_points(&script, plot, "fig3", 2, "s23sq", "delta_deg");
     fd_script_close(&script);
-    status = fd_script_draw(plot, "fig3", &script, err);
+    status = fd_plot_contours(plot, "fig3", 1, "sum_m_meV", false, "delta_deg", false, 360, err);
+    if (!status) status = fd_plot_contours(plot, "fig3", 2, "s23sq", false, "delta_deg", false, 360, err);
+    if (!status) status = fd_script_draw(plot, "fig3", &script, err);
     fd_text_free(&notes);
     fd_text_free(&script);
     return status;
@@ -138,7 +141,7 @@ fd_status fd_plot_dirac(const fd_plot *plot, fd_error *err) {
 
 /* ---- Figure 4 --------------------------------------------------------------------------------------------- */
 
-enum { BINS = 24, PHASES = 2, KINDS = 3 };
+enum { BINS = 24, PHASES = 2, KINDS = 4, EXACT = 3 };
 
 /* Histograms of one column of a table of angles. */
 static fd_status histogram(const fd_table *table, const char *column, uint64_t counts[BINS], fd_error *err) {
@@ -158,7 +161,7 @@ static fd_status histogram(const fd_table *table, const char *column, uint64_t c
 
 static const char *const phase_names[PHASES] = {"alpha31", "alpha21"};
 
-/* counts[phase][kind]: solutions, solutions with the paper's phases, nearest. */
+/* counts[phase][kind]: solutions, solutions with the paper's phases, nearest, exact. */
 static fd_status count_phases(const fd_plot *plot, uint64_t counts[PHASES][KINDS][BINS], fd_error *err) {
     fd_status status = FD_OK;
     for (int p = 0; p < PHASES && !status; p++) {
@@ -168,8 +171,15 @@ static fd_status count_phases(const fd_plot *plot, uint64_t counts[PHASES][KINDS
         status = histogram(&plot->solutions, name, counts[p][0], err);
         if (!status) status = histogram(&plot->solutions, paper, counts[p][1], err);
         if (!status) status = histogram(&plot->nearest, name, counts[p][2], err);
+        if (!status) status = histogram(&plot->exact, name, counts[p][EXACT], err);
     }
     return status;
+}
+
+/* What brings the exact solutions to the number of points they are drawn over. */
+static double exact_scale(const fd_plot *plot) {
+    size_t n = plot->nearest.n_rows ? plot->nearest.n_rows : plot->solutions.n_rows;
+    return plot->exact.n_rows ? (double)n / (double)plot->exact.n_rows : 0;
 }
 
 static fd_status write_phases(const fd_plot *plot, uint64_t counts[PHASES][KINDS][BINS], fd_error *err) {
@@ -177,9 +187,11 @@ static fd_status write_phases(const fd_plot *plot, uint64_t counts[PHASES][KINDS
                                         "alpha31_solutions",
                                         "alpha31_solutions_paper_phases",
                                         "alpha31_nearest_not_solutions",
+                                        "alpha31_exact_scaled",
                                         "alpha21_solutions",
                                         "alpha21_solutions_paper_phases",
-                                        "alpha21_nearest_not_solutions"};
+                                        "alpha21_nearest_not_solutions",
+                                        "alpha21_exact_scaled"};
     fd_table table = {0};
     fd_status status = fd_table_create(1 + PHASES * KINDS, names, &table, err);
     char *path = fd_path(plot->folder, "fig4.csv");
@@ -192,7 +204,8 @@ static fd_status write_phases(const fd_plot *plot, uint64_t counts[PHASES][KINDS
         }
         row[0] = (b + 0.5) * 360 / BINS;
         for (int p = 0; p < PHASES; p++)
-            for (int k = 0; k < KINDS; k++) row[1 + KINDS * p + k] = (double)counts[p][k][b];
+            for (int k = 0; k < KINDS; k++)
+                row[1 + KINDS * p + k] = (double)counts[p][k][b] * (k == EXACT ? exact_scale(plot) : 1);
     }
     if (!status) status = fd_table_write(&table, path, err);
     fd_table_free(&table);
@@ -201,16 +214,17 @@ static fd_status write_phases(const fd_plot *plot, uint64_t counts[PHASES][KINDS
 }
 
 /* Largest count of a bin. alpha21 with the paper's phases is one spike; it may run out of the panel and is labelled. */
-static uint64_t tallest(uint64_t counts[PHASES][KINDS][BINS]) {
-    uint64_t top = 0;
+static double tallest(const fd_plot *plot, uint64_t counts[PHASES][KINDS][BINS]) {
+    double top = 0;
     for (int p = 0; p < PHASES; p++)
         for (int k = 0; k < KINDS; k++)
             for (int b = 0; b < BINS && !(p == 1 && k == 1); b++)
-                if (counts[p][k][b] > top) top = counts[p][k][b];
+                top = fmax(top, (double)counts[p][k][b] * (k == EXACT ? exact_scale(plot) : 1));
     return top;
 }
 
 static void phases_legend(fd_legend *legend, const fd_plot *plot, bool few) {
+    char count[32];
     if (plot->solutions.n_rows > 0) {
         fd_legend_add(legend, FD_LEGEND_BOX, 0, "#6baed6", "solutions, phases of the factorisation");
         fd_legend_add(legend, FD_LEGEND_LINE, 0, "lc rgb '#b2182b' lw 1.6", "the same with the paper's phases");
@@ -219,6 +233,9 @@ static void phases_legend(fd_legend *legend, const fd_plot *plot, bool few) {
     if (few)
         fd_legend_add(legend, FD_LEGEND_LINE, 0, "lc rgb '#777777' dt '-' lw 1.4", "%zu nearest by χ², NOT solutions",
                       plot->drawn[FD_POINT_NEAREST]);
+    if (plot->exact.n_rows)
+        fd_legend_add(legend, FD_LEGEND_LINE, 0, "lc rgb '#000000' lw 1.8", "exact solutions (%s), scaled to the same number",
+                      fd_text_count(plot->exact.n_rows, count));
 }
 
 /* Bars and lines of one phase. */
@@ -240,6 +257,8 @@ static void phases_panel(fd_text *script, const fd_plot *plot, const char *name,
                      ", \\\n  'fig4.csv' using 'bin_centre_deg':'%s_nearest_not_solutions' with histeps lc rgb "
                      "'#777777' dt '-' lw 1.4",
                      name);
+    if (plot->exact.n_rows)
+        fd_text_addf(script, ", \\\n  'fig4.csv' using 'bin_centre_deg':'%s_exact_scaled' with histeps lc rgb '#000000' lw 1.8", name);
     fd_text_add(script, "\n");
 }
 
@@ -252,13 +271,13 @@ fd_status fd_plot_phases(const fd_plot *plot, fd_error *err) {
     fd_status status = count_phases(plot, counts, err);
     if (!status) status = write_phases(plot, counts, err);
     if (status) return status;
-    uint64_t top = tallest(counts);
+    double top = tallest(plot, counts);
     phases_legend(&legend, plot, few);
     fd_script_open(&script, "fig4", "Majorana phases", 9, 4.4);
     fd_script_title(&script, plot, "Majorana phases", true);
     fd_text_addf(&script, "set boxwidth %g\nset style fill solid 0.75 border lc rgb '#1f4e79'\n", 360.0 / BINS);
     fd_text_addf(&script, "set xrange [0:360]\nset xtics 60\nset mxtics 4\nset yrange [0:%.6g]\n",
-                 top ? 1.25 * (double)top : 1);
+                 top > 0 ? 1.25 * top : 1);
     for (int p = 0; p < PHASES; p++) {
         fd_script_panel(&script, p, PHASES, false);
         if (p == 0) fd_legend_write(&script, &legend);

@@ -202,7 +202,8 @@ fd_status fd_plot_mbb(const fd_plot *plot, fd_error *err) {
         if (p == 1) fd_limit_notes(&script, &notes);
         regions(&script, plot, p, &f);
         mbb_limits(&script, plot, &f);
-        fd_script_points(&script, plot, "fig5", abscissae[p].column, "mbb_meV");
+        fd_script_points(&script, plot, "fig5", p + 1, abscissae[p].column, "mbb_meV");
+        status = fd_plot_contours(plot, "fig5", p + 1, abscissae[p].column, true, "mbb_meV", true, 0, err);
     }
     fd_script_close(&script);
     if (!status) status = fd_script_draw(plot, "fig5", &script, err);
@@ -229,10 +230,11 @@ fd_status fd_plot_views(const fd_plot *plot, fd_error *err) {
         fd_text_addf(&script, "set label 5 '%s' at graph 0.03,0.94 left front\n", titles[p]);
         if (p == 0) fd_legend_write(&script, &legend);
         regions(&script, plot, 0, &f);
-        fd_script_points(&script, plot, "phases", "sum_m_meV", columns[1 + p]);
+        fd_script_points(&script, plot, "phases", p + 1, "sum_m_meV", columns[1 + p]);
+        if (!status) status = fd_plot_contours(plot, "phases", p + 1, "sum_m_meV", true, columns[1 + p], true, 0, err);
     }
     fd_script_close(&script);
-    status = fd_script_draw(plot, "phases", &script, err);
+    if (!status) status = fd_script_draw(plot, "phases", &script, err);
     fd_text_free(&script);
     return status;
 }

@@ -24,7 +24,19 @@ static double mark_size(int class, size_t n) {
     return n <= 30 ? 2.0 : n <= 300 ? 1.2 : n <= 3000 ? 0.7 : 0.4;
 }
 
-void fd_script_points(fd_text *script, const fd_plot *plot, const char *name, const char *x, const char *y) {
+/* Black on white, to be seen on points of any colour. */
+static void contours(fd_text *script, const char *name, int panel, const char *x, const char *y) {
+    static const struct {
+        double share;
+        const char *style;
+    } lines[] = {{0.9, "#ffffff' lw 3.4"}, {0.9, "#000000' lw 1.5"}, {0.5, "#ffffff' lw 3.4"}, {0.5, "#000000' lw 1.5"}};
+    for (size_t i = 0; i < sizeof lines / sizeof *lines; i++)
+        fd_text_addf(script,
+                     ", \\\n  '%s-exact-%d.csv' using (column('share') == %g ? column('%s') : NaN):'%s':'dx':'dy' with vectors nohead lc rgb '%s",
+                     name, panel, lines[i].share, x, y, lines[i].style);
+}
+
+void fd_script_points(fd_text *script, const fd_plot *plot, const char *name, int panel, const char *x, const char *y) {
     for (int i = 0; i < KINDS; i++) {
         size_t n = plot->drawn[kinds[i].class];
         double size = mark_size(kinds[i].class, n);
@@ -41,6 +53,7 @@ void fd_script_points(fd_text *script, const fd_plot *plot, const char *name, co
                          "with points pt %d ps %.2f lw 0.3 lc rgb '#333333'",
                          kinds[i].class, x, y, kinds[i].rim, size);
     }
+    if (plot->exact.n_rows >= FD_LEAST_EXACT) contours(script, name, panel, x, y);
     fd_text_add(script, "\n");
 }
 
@@ -62,6 +75,9 @@ void fd_legend_points(fd_legend *legend, const fd_plot *plot) {
         if (plot->drawn[kinds[i].class])
             fd_legend_add(legend, FD_LEGEND_POINT, kinds[i].mark, "lc rgb '#31688e'", "%s (%s)", kinds[i].title,
                           fd_text_count(plot->drawn[kinds[i].class], count));
+    if (plot->exact.n_rows >= FD_LEAST_EXACT)
+        fd_legend_add(legend, FD_LEGEND_LINE, 0, "lc rgb '#000000' lw 1.5", "half and 90%% of the exact solutions (%s)",
+                      fd_text_count(plot->exact.n_rows, count));
 }
 
 /* Share of the figure's width one entry takes; markup characters and UTF-8 continuation bytes have none. */

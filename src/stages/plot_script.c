@@ -92,7 +92,7 @@ static void tics_1_2_5(fd_text *script, double lo, double hi) {
 
 void fd_script_colours(fd_text *script, const fd_plot *plot) {
     double lo, hi;
-    bool any = fd_plot_range(plot, "chi2", &lo, &hi), log_scale = any && plot->drawn[FD_POINT_NEAREST];
+    bool any = fd_points_range(plot, "chi2", &lo, &hi), log_scale = any && plot->drawn[FD_POINT_NEAREST];
     bool powers_of_ten = log_scale && hi > 50 * fmax(lo, hi * 1e-4); /* narrower numbers than 100, 200, 500 */
     fd_text_addf(script, "set cblabel 'χ^2 of the five observables' offset %s\n",
                  log_scale && powers_of_ten ? "0.4" : "1.4");

@@ -186,6 +186,7 @@ static void page(fd_report *r) {
     for_parts(r, headline);
     fd_report_run(r);
     fd_report_ledger(r);
+    fd_report_claims(r);
     fd_report_exact(r);
     for_parts(r, fd_report_compare);
     for_parts(r, fd_report_figures);

@@ -62,6 +62,7 @@ void fd_html_figure(fd_report *report, const char *name, const char *title, cons
 void fd_report_run(fd_report *report);     /* what was run */
 void fd_report_ledger(fd_report *report);  /* yields and selection counts */
 void fd_report_exact(fd_report *report);   /* the informed network's solutions beside reference.h5 */
+void fd_report_claims(fd_report *report);  /* claims of the paper / networks / exact solutions / verdict */
 /* Of the part the report is at: */
 void fd_report_compare(fd_report *report); /* paper / this run, limits */
 void fd_report_figures(fd_report *report); /* figures 2-5, both readings of the phases, loss */

@@ -78,7 +78,9 @@ void fd_report_figures(fd_report *r) {
     fd_text_addf(
         &r->html,
         "<h2>Figures%s%s</h2>\n<p>Each is in the folder <code>%sfigures</code> as PNG and PDF, with its data as CSV and the "
-        "gnuplot script that drew it.</p>\n",
+        "gnuplot script that drew it. Where the run has exact solutions (<code>reference.h5</code>), black contours hold half and 90&nbsp;%% "
+        "of them (smoothed, so that they reach a little over sharp edges), and a black step line is their histogram, scaled to the "
+        "points'.</p>\n",
         r->n_parts > 1 ? ": " : "", r->n_parts > 1 ? r->part->name : "", r->part->folder);
     for (size_t i = 0; i < sizeof figures / sizeof *figures; i++) {
         if (!figures[i].points && r->part != r->parts) continue; /* the losses of all networks are in one figure */

@@ -137,6 +137,17 @@ static json_t *model_json(const fd_model_options *o) {
                      "vev_GeV", o->vev_GeV);
 }
 
+bool fd_summary_is_of(const json_t *summary, const fd_sample_info *info) {
+    const char *target = json_string_value(json_object_get(json_object_get(summary, "target"), "name"));
+    json_t *a = json_copy(json_object_get(summary, "model")), *b = model_json(&info->model);
+    if (a) json_object_del(a, "phases_asked_for"); /* an analysis has both */
+    if (b) json_object_del(b, "phases_asked_for");
+    bool same = target && !strcmp(target, info->target) && json_equal(a, b);
+    json_decref(a);
+    json_decref(b);
+    return same;
+}
+
 static json_t *samples_json(const fd_findings *f) {
     const fd_sample_info *info = f->info;
     const fd_tally *t = &info->tally;
