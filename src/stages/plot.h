@@ -84,7 +84,8 @@ void fd_script_panel(fd_text *script, int panel, int panels, bool colour_bar);
  * solutions, when fd_plot_contours() left them. Ends the plot command. */
 void fd_script_points(fd_text *script, const fd_plot *plot, const char *name, int panel, const char *x, const char *y);
 /* NAME-exact-PANEL.csv (panel counted from 1): where half and nine tenths of the exact solutions are densest, as line segments in
- * the columns x and y and their lengths dx, dy (density.h); turn_y: what a full circle of y is, 0: it is no angle. Does nothing without FD_LEAST_EXACT of them. */
+ * the columns x and y and their lengths dx, dy (density.h); turn_y: what a full circle of y is, 0: it is no angle. Does nothing
+ * without FD_LEAST_EXACT of them. */
 enum { FD_LEAST_EXACT = 100 };
 fd_status fd_plot_contours(const fd_plot *plot, const char *name, int panel, const char *x, bool log_x, const char *y,
                            bool log_y, double turn_y, fd_error *err);

@@ -106,7 +106,8 @@ void fd_report_claims(fd_report *r) {
     read_set(r, "reference.h5", FD_LABELS, &s.exact, &s.exact_info);
     read_set(r, "attribution/masses.h5", FD_MASSES, &s.prior, &s.prior_info);
     remarks(r, &s);
-    fd_text_add(html, "<div class=\"wide\"><table><thead><tr><th>claim in the paper</th><th>share of solutions with</th><th>claimed</th>");
+    fd_text_add(html, "<div class=\"wide\"><table><thead><tr><th>claim in the paper</th><th>share of solutions with</th>"
+                      "<th>claimed</th>");
     for (int i = 0; i < r->n_parts; i++) head_cell(html, r->parts[i].name, &r->parts[i].solutions, r->parts[i].has_solutions ? "no solution" : "not analysed");
     head_cell(html, "exact", &s.exact, "no reference");
     if (s.prior.n_rows) head_cell(html, "prior in the mass windows", &s.prior, "");
