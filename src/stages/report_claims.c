@@ -92,8 +92,8 @@ static void remarks(fd_report *r, const sets *s) {
                         r->has_target ? r->target.name : "TARGET", r->folder);
     }
     if (s->exact.n_rows && !s->prior.n_rows)
-        fd_html_missing(html, "Whether the prior has as much was not asked: `flavordiff attribute %s/reference.h5 -o %s/attribution` "
-                              "draws it, then make the report again.", r->folder, r->folder);
+        fd_text_add(html, "<p>Whether the prior has as much was not asked: <code>flavordiff attribute RUN/reference.h5 -o RUN/attribution</code> "
+                          "draws it, then make the report again.</p>\n");
 }
 
 void fd_report_claims(fd_report *r) {
