@@ -158,6 +158,7 @@ expect 1 'ref.h5: 40 solutions.*at least 100' fd exact ref.h5 -o x.h5
 expect 3 'ref.h5: .*paper-table1-io' fd exact ref.h5 -t paper-table1-io -o x.h5
 expect 0 '.' fd analyse ref.h5 -o ref-analysis
 expect 75 '--max-time reached' fd reference -n 1e9 -o x.h5 --max-time 0.3
+rm x.h5.checkpoint
 absent x.h5 x.h5.part
 
 expect 0 '^0 of 52 quantities outside the 99 % null; 0.5 are expected by chance' fd compare ref.h5 ref2.h5
@@ -222,8 +223,29 @@ mkdir elsewhere && printf 'target: mine.yaml\n' >beside.yaml
 expect 0 'simulate: 50 pairs' sh -c "cd elsewhere && '$program' simulate -c ../beside.yaml -n 50 -o p.h5"
 expect 1 'no row was kept|keep more rows' fd run -o r3 $small --set sample.keep_chi2_below=1e-9
 [ -e r3/report.html ] && [ -e r3/ledger.json ] || { failed=$((failed + 1)); echo 'FAIL: a run that kept nothing has no report'; }
+# what was stopped goes on
+expect 75 'again with --resume: what is done is kept in again.h5.checkpoint' fd train pairs.h5 -o again.h5 $small --max-time 1e-9
+expect 1 'again.h5.checkpoint: an unfinished run is there; give --resume to go on with it' fd train pairs.h5 -o again.h5 $small
+expect 3 "of other settings than these: .*updates: 300' there, .*updates: 400' now" fd train pairs.h5 -o again.h5 $small --resume \
+    --set train.updates=400
+absent again.h5
+expect 0 'train: 300 updates' fd train pairs.h5 -o again.h5 $small --resume
+expect 0 'again.h5 is there already, made with these settings' fd train pairs.h5 -o again.h5 $small --resume
+expect 1 'again.h5: exists already' fd train pairs.h5 -o again.h5 $small --resume --seed 9
+absent again.h5.checkpoint
+expect 2 'no option --resume' fd analyse samples.h5 -o a --resume
+expect 2 '--checkpoint-every -1: expected a positive number' fd train pairs.h5 -o x.h5 --checkpoint-every -1
+expect 75 'give the same command again:? ' fd train pairs.h5 -o x.h5 $small --checkpoint-every 0 --max-time 1e-9
+absent x.h5.checkpoint
 expect 75 '--max-time reached.*give the same command again' fd run -o r2 $small --set train.updates=100000 --max-time 0.5
 absent r2/pre-network.h5 r2/pre-network.h5.part
+[ -e r2/pre-network.h5.checkpoint ] || { failed=$((failed + 1)); echo 'FAIL: no checkpoint of a stopped run'; }
+stops=0
+brief="$small --set train.updates=5 --set tune.updates=5"
+while fd run -o r4 $brief --max-time 1e-9 >out.txt 2>&1; [ $? -eq 75 ] && [ $stops -lt 50 ]; do stops=$((stops + 1)); done
+[ $stops -ge 7 ] || { failed=$((failed + 1)); echo "FAIL: run stopped $stops times"; }
+expect 0 '0 stages made, 6 up to date' fd run -o r4 $brief --resume
+ls r4 | grep -q checkpoint && { failed=$((failed + 1)); echo 'FAIL: a checkpoint is left in r4'; }
 
 echo "cli.sh: $passed passed, $failed failed"
 [ "$failed" -eq 0 ]

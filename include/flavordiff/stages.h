@@ -14,6 +14,9 @@ typedef struct fd_run {
     const fd_config *config;
     const char *command;             /* the command line, for provenance */
     bool force;                      /* replace existing outputs */
+    bool resume;                     /* go on from what a stopped or killed run left in OUT.checkpoint (or begin); with force:
+                                      * one of other settings is thrown away, without: refused, FD_ERR_MISMATCH */
+    double checkpoint_every;         /* seconds between checkpoints of the stages that resume; 0: none are kept */
     bool strict;                     /* a diagnostic that fails is FD_ERR_WANTING; outputs are written all the same */
     /* Called a few times a second from the calling thread with work done of total (0: unknown), and the tally so
      * far or NULL; returns non-zero to stop (FD_ERR_STOPPED). May be NULL. */

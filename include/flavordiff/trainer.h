@@ -66,6 +66,12 @@ long fd_trainer_updates_done(const fd_trainer *trainer);
 /* Loss on the validation rows with fixed t and noise (so that values are comparable), label given; raw or EMA
  * weights. NaN when there are no validation rows. At most max_rows rows. */
 double fd_trainer_validate(fd_trainer *trainer, bool ema, size_t max_rows);
+/* Everything the next update depends on but for spec, seed and data, fd_trainer_state_bytes() of it: updates done, weights,
+ * both moments, averaged weights, as in memory. fd_trainer_restore: FD_ERR_FORMAT on more updates than the spec has; a trainer of
+ * the same spec, seed and data then goes on to the same bits. */
+size_t fd_trainer_state_bytes(const fd_trainer *trainer);
+void fd_trainer_save(const fd_trainer *trainer, void *state);
+fd_status fd_trainer_restore(fd_trainer *trainer, const void *state, fd_error *err);
 /* Copies current weights in canonical order; ema selects the averaged ones. */
 void fd_trainer_weights(const fd_trainer *trainer, bool ema, float *weights);
 

@@ -36,6 +36,7 @@ typedef enum cli_option_bit {
     CLI_ALL_ROWS = 1 << 21,
     CLI_TOGETHER = 1 << 22, /* the options of verbs that judge whole rows */
     CLI_UNTIL = 1 << 23, /* the stop rules of sample */
+    CLI_RESUME = 1 << 24, /* the options of verbs that keep checkpoints */
     CLI_BENCH = 1 << 25,
     CLI_STAGE = CLI_CONFIG | CLI_OUTPUT | CLI_SEED | CLI_THREADS | CLI_SET | CLI_FORCE | CLI_DRY_RUN | CLI_MAX_TIME |
                 CLI_TARGET | CLI_QUIET,
@@ -52,7 +53,7 @@ typedef struct cli {
     int n_sets;
     const char *sets[CLI_MAX_SETS];
     const char *config, *output, *target, *phases;
-    bool have_seed, force, dry_run, json, markdown, isa_below, quiet, strict, no_project, csv, all_rows;
+    bool have_seed, force, resume, dry_run, json, markdown, isa_below, quiet, strict, no_project, csv, all_rows;
     uint64_t seed;
     uint64_t count;  /* -n; 0: not given */
     char number[64]; /* -n as an override: "sample.n=100000" */
@@ -63,7 +64,7 @@ typedef struct cli {
     const char *figures, *corner;     /* folder; quantities of the corner plot */
     const char *only;                 /* rates of bench */
     uint64_t permutations, classified; /* --permutations, --classified */
-    double max_time, vev, seconds;
+    double max_time, checkpoint_every, vev, seconds;
     int threads;
     char command[4096]; /* as typed, for provenance */
 } cli;

@@ -12,32 +12,32 @@
 const cli_verb cli_verbs[] = {
     {"run", "[CONFIG.yaml]", "the whole chain, from prior draws to the report",
      "Runs simulate, train, (select, tune) for every round, sample, where informed.enabled says so train-informed, sample "
-     "and (informed.reference) reference, then analyse, plot and report into one folder and skips what is there and was made with the same settings and inputs. Interrupted, it goes on at the first "
-     "unfinished stage when given again. Without a configuration: the paper's own counts.",
-     "flavordiff run recipes/quick.yaml -o runs/quick", CLI_STAGE | CLI_NO_PROJECT, 0, 1, verb_run, NULL},
+     "and (informed.reference) reference, then analyse, plot and report into one folder and skips what is there and was made with the same settings and inputs. Interrupted, it goes on where it was "
+     "when given again. Without a configuration: the paper's own counts.",
+     "flavordiff run recipes/quick.yaml -o runs/quick", CLI_STAGE | CLI_RESUME | CLI_NO_PROJECT, 0, 1, verb_run, NULL},
     {"simulate", "", "training pairs (G, L) from the prior",
      "Draws parameters from the prior, computes their labels and writes both. simulate.scan further draws are counted "
      "for the ledger and not kept. The file does not depend on the number of threads.",
-     "flavordiff simulate -n 100000 -o pairs.h5", CLI_STAGE | CLI_NUMBER, 0, 0, verb_simulate, "simulate.pairs"},
+     "flavordiff simulate -n 100000 -o pairs.h5", CLI_STAGE | CLI_RESUME | CLI_NUMBER, 0, 0, verb_simulate, "simulate.pairs"},
     {"train", "PAIRS.h5", "the pre-network, from training pairs",
      "Trains the denoising network on the first rows of PAIRS (validating on the others): mean squared error on the noise, "
      "Adam, one-cycle learning rate. Raw and averaged weights are both kept.",
-     "flavordiff train pairs.h5 -o pre-network.h5", CLI_STAGE & ~CLI_TARGET, 1, 1, verb_train, NULL},
+     "flavordiff train pairs.h5 -o pre-network.h5", (CLI_STAGE & ~CLI_TARGET) | CLI_RESUME, 1, 1, verb_train, NULL},
     {"train-informed", "", "the simulator-informed network, from endless draws",
      "Trains a network that is told, at every noisy point, how far its labels are from those asked for and which step would "
      "mend it (docs/method.md). Its training pairs are drawn while it trains, from the prior inside widened 3 sigma windows "
      "of the target set, and never repeat. The informed block of the configuration has the settings.",
-     "flavordiff train-informed -o informed.h5", CLI_STAGE, 0, 0, verb_train_informed, NULL},
+     "flavordiff train-informed -o informed.h5", CLI_STAGE | CLI_RESUME, 0, 0, verb_train_informed, NULL},
     {"select", "NETWORK.h5", "generated points near the target, for tuning",
      "Generates until select.wanted points pass the selection (chi2 of all labels below chi2_all, and the mass part below "
      "chi2_mass or the mixing part below chi2_mixing) or select.max_generated have been tried; counts the groups "
      "mass only, mixing only, both.",
      "flavordiff select pre-network.h5 -o selected.h5",
-     CLI_STAGE | CLI_NUMBER | CLI_NO_PROJECT | CLI_GENERATE, 1, 1, verb_select,
+     CLI_STAGE | CLI_RESUME | CLI_NUMBER | CLI_NO_PROJECT | CLI_GENERATE, 1, 1, verb_select,
      "select.wanted"},
     {"tune", "NETWORK.h5 SELECTED.h5", "fine-tuning of a network on selected points",
      "Continues from NETWORK with the tune settings: all weights, or all but the first tune.frozen_layers layers.",
-     "flavordiff tune pre-network.h5 selected.h5 -o tuned.h5", CLI_STAGE & ~CLI_TARGET, 2, 2, verb_tune, NULL},
+     "flavordiff tune pre-network.h5 selected.h5 -o tuned.h5", (CLI_STAGE & ~CLI_TARGET) | CLI_RESUME, 2, 2, verb_tune, NULL},
     {"sample", "NETWORK.h5", "points from a trained network, and their yield",
      "Generates points for the label of the target set with the sampler of the configuration and classifier-free guidance "
      "eps = (1 - gamma) eps(null) + gamma eps(label). Prints the ledger: how many are inside which window, outside the "
@@ -48,7 +48,7 @@ const cli_verb cli_verbs[] = {
      "--guidance go to the block that counts. With project.steps every sample is moved onto its own label inside the prior, "
      "and the ledger shows the network alone and projected.",
      "flavordiff sample tuned.h5 -n 100000 --sampler ddim --steps 20 -o samples.h5",
-     CLI_STAGE | CLI_NUMBER | CLI_NO_PROJECT | CLI_GENERATE | CLI_UNTIL, 1, 1, verb_sample, "sample.n"},
+     CLI_STAGE | CLI_RESUME | CLI_NUMBER | CLI_NO_PROJECT | CLI_GENERATE | CLI_UNTIL, 1, 1, verb_sample, "sample.n"},
     {"project", "SAMPLES.h5", "projection without a network: rows of a sample set moved onto labels",
      "What the projection does by itself: every row of SAMPLES, prior draws for instance, is given a label of the target set "
      "and moved onto it inside the prior, with label and project of the block informed.sample. Prints the ledger of the rows "
@@ -61,7 +61,7 @@ const cli_verb cli_verbs[] = {
      "k only, thousands of times slower and as exact; --method mcmc runs Markov chains along the surface of the labels, for any model "
      "and (reference.likelihood) for a Gaussian likelihood, until R-hat < 1.01 and ESS >= 400 for every quantity, or says which did "
      "not converge (with --strict: exit code 5). All are judged like any sample. The file does not depend on the number of threads.",
-     "flavordiff reference -n 10000 --target paper-table1-no -o reference.h5", CLI_STAGE | CLI_NUMBER | CLI_METHOD | CLI_STRICT, 0, 1,
+     "flavordiff reference -n 10000 --target paper-table1-no -o reference.h5", CLI_STAGE | CLI_RESUME | CLI_NUMBER | CLI_METHOD | CLI_STRICT, 0, 1,
      verb_reference, "reference.n"},
     {"calibrate", "NETWORK.h5", "is a network calibrated over many labels",
      "Draws truths with their labels from the law the network was trained on, samples from the network at each label, and ranks "

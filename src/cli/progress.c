@@ -153,12 +153,14 @@ fd_status cli_run_stage(cli *c, const char *config_path, cli_stage stage, fd_err
     if (c->threads) omp_set_num_threads(c->threads);
     catch_signals();
     reporter r = {.begin = now(), .max_time = c->max_time, .quiet = c->quiet, .terminal = isatty(STDERR_FILENO)};
-    fd_run run = {.config = &config, .command = c->command, .force = c->force, .strict = c->strict, .progress = on_progress,
-                  .message = on_message, .user = &r};
+    fd_run run = {.config = &config, .command = c->command, .force = c->force, .strict = c->strict,
+                  .resume = c->resume, .checkpoint_every = c->verb->options & CLI_RESUME ? c->checkpoint_every : 0,
+                  .progress = on_progress, .message = on_message, .user = &r};
     status = stage(&run, c, err);
     clear_bar(&r);
     if (status == FD_ERR_STOPPED)
-        fd_error_prefix(err, "%s; to go on, give the same command again",
-                        asked_to_stop ? "stopped by a signal" : r.timed_out ? "--max-time reached" : "stopped");
+        fd_error_prefix(err, "%s; to go on, give the same command again%s",
+                        asked_to_stop ? "stopped by a signal" : r.timed_out ? "--max-time reached" : "stopped",
+                        run.checkpoint_every > 0 && !run.resume && c->verb->run != verb_run ? " with --resume" : "");
     return status;
 }

@@ -535,6 +535,16 @@ fd_status fd_mcmc_warm_up(fd_mcmc *m, uint64_t first_chain, size_t n, double *th
 
 double fd_mcmc_tangent(const fd_mcmc *m) { return m->tangent; }
 
+void fd_mcmc_lengths(const fd_mcmc *m, double lengths[FD_MCMC_LENGTHS]) {
+    lengths[0] = m->tangent;
+    memcpy(lengths + 1, m->spread, sizeof m->spread);
+}
+
+void fd_mcmc_set_lengths(fd_mcmc *m, const double lengths[FD_MCMC_LENGTHS]) {
+    m->tangent = lengths[0];
+    memcpy(m->spread, lengths + 1, sizeof m->spread);
+}
+
 static void choose_coordinates(fd_mcmc *m) {
     const fd_model *model = m->target.model;
     m->n = fd_surface_dim(model);

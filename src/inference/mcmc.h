@@ -42,6 +42,10 @@ bool fd_mcmc_holds(const fd_mcmc *mcmc, const double *theta);
 fd_status fd_mcmc_warm_up(fd_mcmc *mcmc, uint64_t first_chain, size_t n, double *theta, uint32_t steps, fd_error *err);
 /* s as adapted. */
 double fd_mcmc_tangent(const fd_mcmc *mcmc);
+/* All lengths of steps, as adapted: what a checkpoint holds of the chains beside theta and the step. */
+enum { FD_MCMC_LENGTHS = 1 + FD_MAX_LABELS };
+void fd_mcmc_lengths(const fd_mcmc *mcmc, double lengths[FD_MCMC_LENGTHS]);
+void fd_mcmc_set_lengths(fd_mcmc *mcmc, const double lengths[FD_MCMC_LENGTHS]);
 /* Rows theta (n, n_params) take steps first_step .. first_step + steps - 1 as chains first_chain .. first_chain + n - 1; each
  * starts where fd_mcmc_holds(). trace (steps / stride, n, n_params), unless NULL, receives every stride-th state. A function of (seed, chain, step, lengths of steps, theta)
  * alone. Adds to *counts. Rows in parallel;

@@ -121,7 +121,7 @@ fd_status fd_part_commit(fd_part *part, fd_error *err) {
 
 /* ---- text ------------------------------------------------------------------------------------------------- */
 
-static int write_all(int fd, const char *text, size_t length) {
+int fd_write_all(int fd, const char *text, size_t length) {
     while (length > 0) {
         ssize_t n = write(fd, text, length);
         if (n < 0 && errno == EINTR) continue;
@@ -144,7 +144,7 @@ fd_status fd_write_text(const char *path, const char *text, size_t length, fd_er
     fd_status status = stream ? FD_OK : fd_part_begin(path, true, &part, err);
     if (status) return status;
     int fd = open(stream ? path : part.name, O_WRONLY | O_CLOEXEC | (stream ? 0 : O_TRUNC));
-    int reason = fd < 0 || write_all(fd, text, length) != 0 ? errno : 0;
+    int reason = fd < 0 || fd_write_all(fd, text, length) != 0 ? errno : 0;
     if (fd >= 0 && close(fd) != 0 && !reason) reason = errno;
     if (!reason) return stream ? FD_OK : fd_part_commit(&part, err);
     fd_part_abort(&part);

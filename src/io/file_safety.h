@@ -3,6 +3,7 @@
 #define FD_IO_FILE_SAFETY_H
 
 #include <stdbool.h>
+#include <stddef.h>
 
 #include "flavordiff/status.h"
 
@@ -23,5 +24,7 @@ fd_status fd_part_begin(const char *path, bool force, fd_part *part, fd_error *e
 fd_status fd_part_commit(fd_part *part, fd_error *err);
 /* Removes the part and frees *part; an empty one is fine. */
 void fd_part_abort(fd_part *part);
+/* Writes all bytes, however many calls it takes; 0, or -1 with errno. */
+int fd_write_all(int fd, const char *data, size_t size);
 
 #endif

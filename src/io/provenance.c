@@ -46,6 +46,22 @@ void fd_provenance_write(fd_h5 *h, const char *format, const fd_provenance *p) {
     fd_h5_put_u64(h, h->file, "seed", p ? p->seed : 0);
 }
 
+bool fd_provenance_same(const char *path, const fd_provenance *p) {
+    fd_h5 h;
+    fd_h5_open(&h, path, NULL);
+    const char *const texts[][2] = {{"tool_version", fd_version()}, {"git_revision", fd_revision()}, {"verb", p->verb},
+                                    {"config", p->config}, {"isa", fd_kernels_get()->name}, {"parents", p->parents}};
+    bool same = !h.status;
+    for (size_t i = 0; same && i < sizeof texts / sizeof *texts; i++) {
+        char *text = fd_h5_get_long_text(&h, h.file, "the file", texts[i][0]);
+        same = text && strcmp(text, texts[i][1]) == 0;
+        free(text);
+    }
+    same = same && fd_h5_get_u64(&h, h.file, "the file", "seed") == p->seed && !h.status;
+    if (h.file >= 0) H5Fclose(h.file);
+    return same;
+}
+
 void fd_provenance_format(fd_h5 *h, char format[32]) {
     format[0] = '\0';
     if (h->status) return;

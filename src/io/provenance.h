@@ -11,6 +11,8 @@ enum { FD_FORMAT_VERSION = 1 };
 #define FD_FORMAT_ANALYSIS "flavordiff-analysis"
 
 void fd_provenance_write(fd_h5 *h, const char *format, const fd_provenance *provenance);
+/* Whether `path` is a file that this version wrote for the same verb, configuration, seed and inputs, with the same kernels. */
+bool fd_provenance_same(const char *path, const fd_provenance *provenance);
 /* Fails unless the open file is of `format` and of a version this program reads. */
 void fd_provenance_check(fd_h5 *h, const char *format);
 /* The file's own format, "" with an error when it is none of ours; checks the version. */

@@ -503,3 +503,39 @@ void fd_trainer_weights(const fd_trainer *tr, bool ema, float *weights) {
     float *from = ema && tr->ema ? tr->ema : tr->w;
     for (int i = 0; i < tr->n_layers; i++) copy_layer(tr, i, from, weights, false);
 }
+
+/* ---- state ---- */
+
+size_t fd_trainer_state_bytes(const fd_trainer *tr) {
+    return sizeof(int64_t) + (tr->ema ? 4 : 3) * tr->n_weights * sizeof(float);
+}
+
+void fd_trainer_save(const fd_trainer *tr, void *state) {
+    int64_t done = tr->done;
+    size_t size = tr->n_weights * sizeof(float);
+    char *to = state;
+    memcpy(to, &done, sizeof done);
+    to += sizeof done;
+    memcpy(to, tr->w, size), to += size;
+    memcpy(to, tr->m, size), to += size;
+    memcpy(to, tr->v, size), to += size;
+    if (tr->ema) memcpy(to, tr->ema, size);
+}
+
+fd_status fd_trainer_restore(fd_trainer *tr, const void *state, fd_error *err) {
+    int64_t done;
+    size_t size = tr->n_weights * sizeof(float);
+    const char *from = state;
+    memcpy(&done, from, sizeof done);
+    if (done < 0 || done > tr->spec.updates)
+        return fd_fail(err, FD_ERR_FORMAT, "training: a state after %lld updates of %ld", (long long)done, tr->spec.updates);
+    from += sizeof done;
+    memcpy(tr->w, from, size), from += size;
+    memcpy(tr->m, from, size), from += size;
+    memcpy(tr->v, from, size), from += size;
+    if (tr->ema) memcpy(tr->ema, from, size);
+    tr->done = (long)done;
+    tr->epoch = UINT64_MAX;
+    if (tr->source && tr->done % POOL) refill(tr); /* what is left of the pool; updates that fill it do so themselves */
+    return FD_OK;
+}

@@ -8,15 +8,11 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "stages/common.h"
 #include "stages/ledger.h"
 #include "stages/plot.h"
+#include "stages/settings.h"
 
 enum { PATH_SIZE = 1024, MAX_PARTS = 4, MOST_SETS = 2 * (FD_MAX_ROUNDS + 4) + 1 };
-
-typedef enum section { S_SIMULATE = 1, S_NETWORK = 2, S_TRAIN = 4, S_TUNE = 8, S_SELECT = 16, S_BEFORE = 32,
-                       S_SAMPLE = 64, S_TARGET = 128, S_INFORMED = 256, S_INFORMED_SAMPLE = 512,
-                       S_REFERENCE = 1024 } section;
 
 typedef struct chain {
     const fd_run *run;
@@ -32,52 +28,17 @@ typedef fd_status (*stage_function)(const chain *c, const char *const *inputs, c
 
 static void in_folder(const chain *c, const char *name, char *path) { snprintf(path, PATH_SIZE, "%s/%s", c->folder, name); }
 
-/* The configuration with every section but those named put back to its default, as a string to hash. */
-static fd_status settings_text(const fd_config *config, unsigned sections, char **text, fd_error *err) {
-    fd_config relevant;
-    fd_config_default(&relevant);
-    const fd_informed_spec defaults = relevant.informed;
-    relevant.seed = config->seed;
-    relevant.model = config->model;
-    if (sections & S_SIMULATE) relevant.simulate = config->simulate;
-    if (sections & S_NETWORK) relevant.network = config->network, relevant.diffusion = config->diffusion;
-    if (sections & S_TRAIN) relevant.train = config->train, relevant.train_use_ema = config->train_use_ema;
-    if (sections & S_TUNE) relevant.tune = config->tune, relevant.train_use_ema = config->train_use_ema;
-    if (sections & S_SELECT) relevant.select = config->select;
-    if (sections & S_BEFORE) relevant.before = config->before;
-    if (sections & S_SAMPLE) relevant.sample = config->sample;
-    if (sections & S_INFORMED) { /* all but what comes after training */
-        relevant.informed = config->informed;
-        relevant.informed.enabled = defaults.enabled;
-        relevant.informed.sample = defaults.sample;
-        relevant.informed.reference = defaults.reference;
-    }
-    if (sections & S_INFORMED_SAMPLE) relevant.informed.sample = config->informed.sample;
-    if (sections & S_REFERENCE)
-        relevant.reference = config->reference, relevant.reference.n = config->informed.reference;
-    return fd_config_dump(&relevant, text, err);
-}
-
 /* Signature: the settings that matter, the target file's numbers and the content of every input. */
 static fd_status signature(const chain *c, unsigned sections, const char *const *inputs, char *out, fd_error *err) {
     char *settings = NULL;
     uint64_t hash = 0;
-    fd_status status = settings_text(c->run->config, sections, &settings, err);
+    fd_config config = *c->run->config;
+    config.reference.n = config.informed.reference;
+    fd_status status = fd_settings_text(&config, sections, &settings, err);
     /* Files of another version of the program are not taken for its own. */
     if (!status) hash = fd_derive_seed(fd_derive_seed(0, fd_version()), settings);
     free(settings);
-    if (!status && (sections & S_TARGET)) {
-        fd_target target;
-        status = fd_target_load(c->run->config->target, &target, err);
-        if (!status) hash = fd_derive_seed(hash, target.name);
-        for (int i = 0; !status && i < target.n_measurements; i++) {
-            char line[256];
-            const fd_measurement *m = &target.measurements[i];
-            snprintf(line, sizeof line, "%s %d %.17g %.17g %.17g %.17g %.17g %.17g", m->observable, (int)m->group, m->best,
-                     m->plus, m->minus, m->lo, m->hi, m->label);
-            hash = fd_derive_seed(hash, line);
-        }
-    }
+    if (!status) status = fd_settings_target(&config, sections, &hash, err);
     for (; !status && *inputs; inputs++) {
         char id[17];
         status = fd_file_id(*inputs, id, err);
@@ -87,54 +48,63 @@ static fd_status signature(const chain *c, unsigned sections, const char *const 
     return status;
 }
 
-/* What stages.json says of an output: the signature it was made under and the id of its content. */
-static fd_status remember(chain *c, const char *name, const char *sign, const char *path, fd_error *err) {
-    char entry[40], id[17], list[PATH_SIZE];
-    fd_status status = fd_file_id(path, id, err);
-    if (status) return status;
-    snprintf(entry, sizeof entry, "%s %s", sign, id);
+/* What stages.json says of an output: the signature it is made under and the id of its content or, before it is made, `making` and
+ * the id of what it replaces: a kill may come between its last byte and a word about it. */
+static fd_status remember(chain *c, const char *name, const char *sign, const char *id, bool making, fd_error *err) {
+    char entry[64], list[PATH_SIZE];
+    snprintf(entry, sizeof entry, "%s %s%s", sign, *id ? id : "0000000000000000", making ? " making" : "");
+    const char *old = json_string_value(json_object_get(c->signatures, name));
+    if (old && strcmp(old, entry) == 0) return FD_OK;
     json_object_set_new(c->signatures, name, json_string(entry));
     char *text = json_dumps(c->signatures, JSON_INDENT(2) | JSON_SORT_KEYS);
     if (!text) return fd_fail(err, FD_ERR_MEMORY, "out of memory");
     in_folder(c, "stages.json", list);
-    status = fd_write_text(list, text, strlen(text), err);
+    fd_status status = fd_write_text(list, text, strlen(text), err);
     free(text);
     return status;
 }
 
-/* Why an existing output cannot stand, or NULL when it is up to date. */
-static const char *stale(const chain *c, const char *name, const char *sign, const char *path) {
-    char id[17];
+/* Why an existing output of content `id` cannot stand, or NULL when it is up to date. */
+static const char *stale(const chain *c, const char *name, const char *sign, const char *id) {
     const char *entry = json_string_value(json_object_get(c->signatures, name));
-    if (!entry || strlen(entry) != 33 || strncmp(entry, sign, 16) != 0) return "made with other settings or inputs";
-    if (fd_file_id(path, id, NULL) || strcmp(entry + 17, id) != 0) return "changed or damaged since it was made";
-    return NULL;
+    size_t length = entry ? strlen(entry) : 0;
+    if (length < 33 || strncmp(entry, sign, 16) != 0) return "made with other settings or inputs";
+    if (length > 33) return strncmp(entry + 17, id, 16) ? NULL : "still the one that was to be replaced";
+    return strcmp(entry + 17, id) ? "changed or damaged since it was made" : NULL;
+}
+
+/* Makes the output, in front of which there was content `id`. */
+static fd_status make_output(chain *c, const char *name, const char *sign, char id[17], const char *const *inputs, const char *out,
+                             stage_function make, fd_error *err) {
+    fd_status status = remember(c, name, sign, id, true, err);
+    if (!status) status = make(c, inputs, out, err);
+    if (!status) status = fd_file_id(out, id, err);
+    if (!status) status = remember(c, name, sign, id, false, err);
+    c->made += !status;
+    return status;
 }
 
 /* One link: does nothing when the output is up to date, else makes it. inputs: names in the run folder. */
 static fd_status link_stage(chain *c, const char *output, unsigned sections, const char *in1, const char *in2,
                             stage_function make, fd_error *err) {
-    char paths[MAX_PARTS][PATH_SIZE], out[PATH_SIZE], sign[17];
+    char paths[MAX_PARTS][PATH_SIZE], out[PATH_SIZE], sign[17], id[17] = "";
     const char *inputs[MAX_PARTS] = {NULL}, *const names[] = {in1, in2}, *reason = NULL;
     int n = 0;
     for (int i = 0; i < 2; i++)
         if (names[i]) in_folder(c, names[i], paths[n]), inputs[n] = paths[n], n++;
     in_folder(c, output, out);
     fd_status status = signature(c, sections, inputs, sign, err);
+    bool there = access(out, F_OK) == 0;
+    if (!status && there) status = fd_file_id(out, id, err);
     if (status) return status;
-    if (access(out, F_OK) == 0) {
-        if (!(reason = stale(c, output, sign, out))) {
-            c->kept++;
-            fd_say(c->run, "run: %s is up to date", out);
-            return FD_OK;
-        }
-        if (!c->run->force)
+    if (!there || (reason = stale(c, output, sign, id))) {
+        if (there && !c->run->force)
             return fd_fail(err, FD_ERR_FILE, "%s: %s; give --force to make it again, or another -o", out, reason);
+        return make_output(c, output, sign, id, inputs, out, make, err);
     }
-    status = make(c, inputs, out, err);
-    if (!status) status = remember(c, output, sign, out, err);
-    c->made += !status;
-    return status;
+    c->kept++;
+    fd_say(c->run, "run: %s is up to date", out);
+    return remember(c, output, sign, id, false, err);
 }
 
 static fd_status make_pairs(const chain *c, const char *const *in, const char *out, fd_error *err) {
@@ -248,29 +218,29 @@ static fd_status write_ledger(chain *c, fd_error *err) {
 /* simulate -> train -> (select -> tune) per round -> sample. */
 static fd_status generate_paper(chain *c, fd_error *err) {
     char network[32] = "pre-network.h5", selected[32], tuned[32];
-    fd_status status = link_stage(c, "pairs.h5", S_SIMULATE | S_TARGET, NULL, NULL, make_pairs, err);
-    if (!status) status = link_stage(c, network, S_NETWORK | S_TRAIN, "pairs.h5", NULL, make_network, err);
+    fd_status status = link_stage(c, "pairs.h5", FD_S_SIMULATE | FD_S_TARGET, NULL, NULL, make_pairs, err);
+    if (!status) status = link_stage(c, network, FD_S_NETWORK | FD_S_TRAIN, "pairs.h5", NULL, make_network, err);
     if (!status && c->run->config->before.n)
-        status = link_stage(c, "before.h5", S_BEFORE | S_TARGET, network, NULL, make_before, err);
+        status = link_stage(c, "before.h5", FD_S_BEFORE | FD_S_TARGET, network, NULL, make_before, err);
     for (int round = 1; !status && round <= c->run->config->tune_rounds; round++) {
         snprintf(selected, sizeof selected, "selected-%d.h5", round);
         snprintf(tuned, sizeof tuned, "tuned-%d.h5", round);
-        status = link_stage(c, selected, S_SELECT | S_TARGET, network, NULL, make_selected, err);
-        if (!status) status = link_stage(c, tuned, S_TUNE, network, selected, make_tuned, err);
+        status = link_stage(c, selected, FD_S_SELECT | FD_S_TARGET, network, NULL, make_selected, err);
+        if (!status) status = link_stage(c, tuned, FD_S_TUNE, network, selected, make_tuned, err);
         memcpy(network, tuned, sizeof network);
     }
-    if (!status) status = link_stage(c, "samples.h5", S_SAMPLE | S_TARGET, network, NULL, make_samples, err);
+    if (!status) status = link_stage(c, "samples.h5", FD_S_SAMPLE | FD_S_TARGET, network, NULL, make_samples, err);
     return status;
 }
 
 /* train-informed -> sample, and exact solutions to compare with. */
 static fd_status generate_informed(chain *c, fd_error *err) {
-    fd_status status = link_stage(c, "informed.h5", S_INFORMED | S_TARGET, NULL, NULL, make_informed, err);
+    fd_status status = link_stage(c, "informed.h5", FD_S_INFORMED | FD_S_TARGET, NULL, NULL, make_informed, err);
     if (!status)
-        status = link_stage(c, "informed-samples.h5", S_INFORMED_SAMPLE | S_TARGET, "informed.h5", NULL,
+        status = link_stage(c, "informed-samples.h5", FD_S_INFORMED_SAMPLE | FD_S_TARGET, "informed.h5", NULL,
                             make_informed_samples, err);
     if (!status && c->run->config->informed.reference)
-        status = link_stage(c, "reference.h5", S_REFERENCE | S_TARGET, NULL, NULL, make_reference, err);
+        status = link_stage(c, "reference.h5", FD_S_REFERENCE | FD_S_TARGET, NULL, NULL, make_reference, err);
     return status;
 }
 
@@ -366,7 +336,9 @@ fd_status fd_pipeline(const fd_run *run, const char *folder, fd_error *err) {
     if (strlen(folder) > PATH_SIZE - 64) return fd_fail(err, FD_ERR_USAGE, "%s: path too long", folder);
     chain *c = calloc(1, sizeof *c); /* the ledger makes it large for a stack */
     if (!c) return fd_fail(err, FD_ERR_MEMORY, "out of memory");
-    c->run = run;
+    fd_run going_on = *run; /* at the stage that was stopped or killed, where it was */
+    going_on.resume = true;
+    c->run = &going_on;
     c->folder = folder;
     fd_status status = open_folder(c, err);
     if (!status) status = generate(c, err);

@@ -12,6 +12,7 @@
 #include "flavordiff/region.h"
 #include "io/file_safety.h"
 #include "stages/mcmc.h"
+#include "stages/resume.h"
 
 enum { ITEMS = 64, ITEM_ROWS = 512, ITEM_ORBITS = 4096, ITEM_DRAWS = 16384 };
 
@@ -31,8 +32,12 @@ typedef struct work {
     fd_block block;
     bool *keep;
     fd_sample_writer *writer;
-    fd_tally tally;
-    uint64_t tried, proposals, kept; /* spent; that gave the rows; rows in the file */
+    fd_resume resume;
+    struct { /* what a checkpoint tells beside the rows */
+        fd_tally tally;
+        uint64_t items;                  /* drawn */
+        uint64_t tried, proposals, kept; /* spent; that gave the rows; rows in the file */
+    } at;
 } work;
 
 /* Orbits choose the mixing matrix: there is nothing to choose where it is not cut on. */
@@ -80,26 +85,26 @@ static fd_status take(work *w, fd_error *err) {
     static const uint8_t demanded[] = {[FD_CUTS_ALL] = FD_IN_PRIOR | FD_MASSES | FD_ANGLES | FD_LABELS,
                                        [FD_CUTS_MASSES] = FD_IN_PRIOR | FD_MASSES, [FD_CUTS_NONE] = FD_IN_PRIOR};
     const uint8_t solution = demanded[w->spec->cuts];
-    uint64_t before = w->kept;
+    uint64_t before = w->at.kept;
     size_t used = 0;
     gather(w);
-    for (int item = 0; item < ITEMS && w->kept < w->spec->n; item++) {
+    for (int item = 0; item < ITEMS && w->at.kept < w->spec->n; item++) {
         const double *last = NULL;
-        w->tried += w->harvest.tried[item];
-        for (size_t i = 0; i < w->harvest.rows[item] && w->kept < w->spec->n; i++, used++) {
+        w->at.tried += w->harvest.tried[item];
+        for (size_t i = 0; i < w->harvest.rows[item] && w->at.kept < w->spec->n; i++, used++) {
             const double *row = w->harvest.theta + used * (size_t)model->n_params;
-            fd_tally_add(&w->tally, w->block.flags[used]);
+            fd_tally_add(&w->at.tally, w->block.flags[used]);
             /* Rounding to float32 can carry a row over an edge, about one in a million. */
             if (!(w->keep[used] = (w->block.flags[used] & solution) == solution)) continue;
-            w->proposals += !last || !same_proposal(model, last, row);
+            w->at.proposals += !last || !same_proposal(model, last, row);
             last = row;
-            w->kept++;
+            w->at.kept++;
         }
     }
-    if (w->kept == before) return FD_OK;
+    w->at.items += ITEMS;
     fd_block_compact(model, &w->block, used, w->keep);
-    return fd_samples_append(w->writer, (size_t)(w->kept - before), w->block.theta, w->block.labels, w->block.five,
-                             w->block.flags, err);
+    return fd_resume_append(&w->resume, w->writer, model, (size_t)(w->at.kept - before), &w->block,
+                            (fd_piece){&w->at, sizeof w->at}, err);
 }
 
 static fd_status allocate(work *w, fd_error *err) {
@@ -137,12 +142,12 @@ static fd_status prepare(const fd_run *run, work *w, fd_error *err) {
 
 static fd_status draw_all(work *w, fd_ticker *ticker, fd_error *err) {
     fd_status status = FD_OK;
-    for (uint64_t first = 0; !status && w->kept < w->spec->n; first += ITEMS) {
+    while (!status && w->at.kept < w->spec->n) {
         char detail[64];
-        draw_items(w, first);
+        draw_items(w, w->at.items);
         status = take(w, err);
-        snprintf(detail, sizeof detail, "%" PRIu64 " %s tried", w->tried, by_orbit(w) ? "orbits" : "prior draws");
-        if (!status) status = fd_tick(ticker, w->kept, w->spec->n, &w->tally, detail, err);
+        snprintf(detail, sizeof detail, "%" PRIu64 " %s tried", w->at.tried, by_orbit(w) ? "orbits" : "prior draws");
+        if (!status) status = fd_tick(ticker, w->at.kept, w->spec->n, &w->at.tally, detail, err);
     }
     return status;
 }
@@ -153,12 +158,12 @@ static void describe(const work *w, char *note, size_t size) {
     else if (by_orbit(w))
         snprintf(note, size,
                  "exact draws from the prior inside the 3 sigma windows of masses, angles and moduli: orbits, cluster %g; "
-                 "rows from %" PRIu64 " orbits of %" PRIu64 " tried, nothing capped", w->spec->cluster, w->proposals, w->tried);
+                 "rows from %" PRIu64 " orbits of %" PRIu64 " tried, nothing capped", w->spec->cluster, w->at.proposals, w->at.tried);
     else
         snprintf(note, size,
                  "exact draws from the prior inside the 3 sigma windows of %s: rejection, k solved for; %" PRIu64 " prior draws tried",
                  w->spec->cuts == FD_CUTS_MASSES ? "the two mass-squared differences, mixing not cut on" : "masses, angles and moduli",
-                 w->tried);
+                 w->at.tried);
 }
 
 fd_status fd_stage_reference(const fd_run *run, const char *out, fd_error *err) {
@@ -174,35 +179,36 @@ fd_status fd_stage_reference(const fd_run *run, const char *out, fd_error *err) 
     fd_provenance provenance;
     const char *const no_parents[] = {NULL};
     char *config_text = NULL, parents[8];
-    double start = fd_seconds();
 
-    fd_status status = fd_part_allowed(out, run->force, err);
+    fd_status status = fd_part_allowed(out, run->force || run->resume, err);
     if (!status) status = prepare(run, &w, err);
     if (!status)
         status = fd_stage_provenance(run, "reference", &w.setting.model->options, no_parents, parents, sizeof parents,
                                      &config_text, &provenance, err);
+    if (!status) status = fd_resume_open(run, out, &provenance, config, FD_S_REFERENCE | FD_S_TARGET, &w.resume, err);
     if (!status) status = fd_samples_create(out, run->force, w.setting.model, &provenance, &w.writer, err);
+    if (!status) status = fd_resume_rows(&w.resume, w.writer, w.setting.model, (fd_piece){&w.at, sizeof w.at}, err);
     if (!status) status = draw_all(&w, &ticker, err);
     if (!status) {
         if (w.spec->cuts == FD_CUTS_NONE) strcpy(info.role, "prior");
         info.model = w.setting.model->options;
-        info.n = w.kept;
-        info.n_train = fd_training_rows(config, w.kept);
-        info.tally = w.tally;
-        info.tally.seconds = fd_seconds() - start;
+        info.n = w.at.kept;
+        info.n_train = fd_training_rows(config, w.at.kept);
+        info.tally = w.at.tally;
+        info.tally.seconds = fd_resume_seconds(&w.resume);
         snprintf(info.target, sizeof info.target, "%s", w.setting.target.name);
         describe(&w, info.note, sizeof info.note);
         status = fd_samples_finish(w.writer, &info, err);
         w.writer = NULL;
     }
     if (!status)
-        fd_say(run, "reference: %" PRIu64 " exact %s from %" PRIu64 " of %" PRIu64 " %s in %.1f s -> %s", w.kept,
-               w.spec->cuts == FD_CUTS_ALL ? "solutions" : "draws", w.proposals, w.tried, by_orbit(&w) ? "orbits" : "prior draws", info.tally.seconds, out);
+        fd_say(run, "reference: %" PRIu64 " exact %s from %" PRIu64 " of %" PRIu64 " %s in %.1f s -> %s", w.at.kept,
+               w.spec->cuts == FD_CUTS_ALL ? "solutions" : "draws", w.at.proposals, w.at.tried, by_orbit(&w) ? "orbits" : "prior draws", info.tally.seconds, out);
     fd_samples_abort(w.writer);
     fd_block_free(&w.block);
     fd_setting_free(&w.setting);
     free(w.harvest.theta);
     free(w.keep);
     free(config_text);
-    return status;
+    return fd_resume_close(&w.resume, status, err);
 }

@@ -9,6 +9,7 @@
 
 #include "io/file_safety.h"
 #include "stages/mcmc.h"
+#include "stages/resume.h"
 
 enum { FIRST_STRIDE = 8, LEAST_DRAWS = 32, SPARE = 1, STEPS_AT_ONCE = 1024 };
 
@@ -20,10 +21,15 @@ typedef struct work {
     fd_mcmc *mcmc;
     size_t chains, draws;  /* draws kept of a chain */
     double *state, *trace; /* (chains, n_params), (draws, chains, n_params) */
-    uint32_t step, stride;
+    struct { /* what a checkpoint tells beside states and trace */
+        double lengths[FD_MCMC_LENGTHS];
+        fd_mcmc_counts counts;
+        uint64_t filled; /* draws of the trace */
+        uint32_t step, stride;
+    } at;
+    fd_resume resume;
     bool converged;
     fd_convergence verdict;
-    fd_mcmc_counts counts;
     fd_block block;
     bool *keep;
     fd_sample_info info;
@@ -68,20 +74,53 @@ static bool good_enough(const work *w) {
     return w->verdict.failed == 0 && w->verdict.bulk_ess >= 0.75 * (double)w->spec->n;
 }
 
-/* Fills draws first .. draws - 1 of the trace. */
-static fd_status fill(work *w, size_t first, fd_ticker *ticker, fd_error *err) {
+enum { PIECES = 3 };
+
+static void pieces(work *w, fd_piece out[PIECES]) {
+    size_t row = w->chains * (size_t)w->setting.model->n_params;
+    out[0] = (fd_piece){&w->at, sizeof w->at};
+    out[1] = (fd_piece){w->state, row * sizeof *w->state};
+    out[2] = (fd_piece){w->trace, w->draws * row * sizeof *w->trace};
+}
+
+static fd_status save(work *w, fd_error *err) {
+    fd_piece all[PIECES];
+    fd_mcmc_lengths(w->mcmc, w->at.lengths);
+    pieces(w, all);
+    return fd_resume_replace(&w->resume, PIECES, all, err);
+}
+
+static fd_status restore(work *w, bool *found, fd_error *err) {
+    fd_piece all[PIECES];
+    pieces(w, all);
+    fd_status status = fd_resume_restore(&w->resume, PIECES, all, found, err);
+    if (status || !*found) return status;
+    if (w->at.stride == 0 || w->at.filled > w->draws)
+        return fd_fail(err, FD_ERR_FORMAT, "%s: a checkpoint that contradicts itself", fd_checkpoint_name(w->resume.file));
+    fd_mcmc_set_lengths(w->mcmc, w->at.lengths);
+    return FD_OK;
+}
+
+/* Fills what is left of the trace. */
+static fd_status fill(work *w, fd_ticker *ticker, fd_error *err) {
     size_t row = w->chains * (size_t)w->setting.model->n_params;
     fd_status status = FD_OK;
-    for (size_t t = first; !status && t < w->draws;) {
+    while (!status && w->at.filled < w->draws) {
         char detail[64];
-        size_t some = STEPS_AT_ONCE / w->stride + 1;
-        if (some > w->draws - t) some = w->draws - t;
-        uint32_t steps = (uint32_t)some * w->stride;
-        status = fd_mcmc_run(w->mcmc, 0, w->chains, w->state, w->step, steps, w->stride, w->trace + t * row, &w->counts, err);
-        w->step += steps;
-        t += some;
-        snprintf(detail, sizeof detail, "every %u. of %u steps", w->stride, w->step);
-        if (!status) status = fd_tick(ticker, w->step, (uint64_t)w->spec->burn_in + w->spec->steps, NULL, detail, err);
+        size_t some = STEPS_AT_ONCE / w->at.stride + 1;
+        if (some > w->draws - w->at.filled) some = w->draws - (size_t)w->at.filled;
+        uint32_t steps = (uint32_t)some * w->at.stride;
+        status = fd_mcmc_run(w->mcmc, 0, w->chains, w->state, w->at.step, steps, w->at.stride, w->trace + w->at.filled * row,
+                             &w->at.counts, err);
+        if (status) break; /* states half moved are not kept */
+        w->at.step += steps;
+        w->at.filled += some;
+        snprintf(detail, sizeof detail, "every %u. of %u steps", w->at.stride, w->at.step);
+        status = fd_tick(ticker, w->at.step, (uint64_t)w->spec->burn_in + w->spec->steps, NULL, detail, err);
+        if (status || fd_resume_due(&w->resume)) {
+            fd_status saved = save(w, status ? NULL : err);
+            if (!status) status = saved;
+        }
     }
     return status;
 }
@@ -91,23 +130,31 @@ static void thin(work *w) {
     size_t row = w->chains * (size_t)w->setting.model->n_params;
     for (size_t t = 0; t < w->draws / 2; t++)
         memmove(w->trace + t * row, w->trace + (2 * t + 1) * row, row * sizeof *w->trace);
-    w->stride *= 2;
+    w->at.stride *= 2;
+    w->at.filled = w->draws / 2;
+}
+
+static fd_status start_chains(work *w, fd_error *err) {
+    fd_status status = fd_chain_starts(&w->setting, w->mcmc, w->spec->likelihood, w->seed, w->chains, w->state, err);
+    if (!status) status = fd_mcmc_warm_up(w->mcmc, 0, w->chains, w->state, (uint32_t)w->spec->burn_in, err);
+    w->at.step = (uint32_t)w->spec->burn_in;
+    w->at.stride = FIRST_STRIDE;
+    return status;
 }
 
 static fd_status run_chains(const fd_run *run, work *w, fd_error *err) {
     fd_ticker ticker = {.run = run, .stage = "reference"};
-    fd_status status = fd_chain_starts(&w->setting, w->mcmc, w->spec->likelihood, w->seed, w->chains, w->state, err);
-    if (!status) status = fd_mcmc_warm_up(w->mcmc, 0, w->chains, w->state, (uint32_t)w->spec->burn_in, err);
-    w->step = (uint32_t)w->spec->burn_in;
-    w->stride = FIRST_STRIDE;
-    if (!status) status = fill(w, 0, &ticker, err);
+    bool found = false;
+    fd_status status = restore(w, &found, err);
+    if (!status && !found) status = start_chains(w, err);
+    if (!status) status = fill(w, &ticker, err);
     while (!status) {
         status = fd_convergence_judge(w->setting.model, w->chains, w->draws, w->trace, &w->verdict, err);
         w->converged = w->verdict.failed == 0;
         if (status || good_enough(w)) break;
-        if (w->step - (uint64_t)w->spec->burn_in + w->draws / 2 * 2 * w->stride > w->spec->steps) break;
+        if (w->at.step - (uint64_t)w->spec->burn_in + w->draws / 2 * 2 * w->at.stride > w->spec->steps) break;
         thin(w);
-        status = fill(w, w->draws / 2, &ticker, err);
+        status = fill(w, &ticker, err);
     }
     return status;
 }
@@ -142,8 +189,8 @@ static void describe(const fd_run *run, work *w) {
              w->converged ? "" : "NOT CONVERGED. ",
              w->spec->likelihood == FD_LIKELIHOOD_WINDOW ? "the prior inside the 3 sigma windows of masses, angles and moduli"
                                                          : "the prior times exp(-chi2/2) of masses and angles",
-             w->chains, w->spec->burn_in, w->step - (uint32_t)w->spec->burn_in, w->stride,
-             (double)w->counts.accepted / (double)w->counts.moves, v->r_hat, v->r_hat_name, v->bulk_ess, v->bulk_name, v->tail_ess,
+             w->chains, w->spec->burn_in, w->at.step - (uint32_t)w->spec->burn_in, w->at.stride,
+             (double)w->at.counts.accepted / (double)w->at.counts.moves, v->r_hat, v->r_hat_name, v->bulk_ess, v->bulk_name, v->tail_ess,
              v->tail_name, w->draws * w->chains);
 }
 
@@ -156,9 +203,9 @@ static fd_status tell(const fd_run *run, const work *w, const char *out, fd_erro
     if (w->converged) return FD_OK;
     if (run->strict)
         return fd_fail(err, FD_ERR_WANTING, "%s: not converged after %u steps: %d quantities with R-hat >= %g or ESS < %g (%s); "
-                       "raise reference.steps", out, w->step, v->failed, FD_R_HAT, FD_LEAST_ESS, v->failing);
+                       "raise reference.steps", out, w->at.step, v->failed, FD_R_HAT, FD_LEAST_ESS, v->failing);
     fd_say(run, "reference: NOT CONVERGED after %u steps: %d quantities with R-hat >= %g or ESS < %g (%s); raise reference.steps",
-           w->step, v->failed, FD_R_HAT, FD_LEAST_ESS, v->failing);
+           w->at.step, v->failed, FD_R_HAT, FD_LEAST_ESS, v->failing);
     return FD_OK;
 }
 
@@ -168,13 +215,14 @@ fd_status fd_reference_by_mcmc(const fd_run *run, const char *out, fd_error *err
     fd_sample_writer *writer = NULL;
     fd_provenance provenance;
     char *config_text = NULL, parents[8];
-    double start = fd_seconds();
 
-    fd_status status = fd_part_allowed(out, run->force, err);
+    fd_status status = fd_part_allowed(out, run->force || run->resume, err);
     if (!status) status = prepare(run, &w, err);
     if (!status)
         status = fd_stage_provenance(run, "reference", &w.setting.model->options, no_parents, parents, sizeof parents,
                                      &config_text, &provenance, err);
+    if (!status)
+        status = fd_resume_open(run, out, &provenance, run->config, FD_S_REFERENCE | FD_S_TARGET, &w.resume, err);
     if (!status) status = fd_samples_create(out, run->force, w.setting.model, &provenance, &writer, err);
     if (!status) status = run_chains(run, &w, err);
     if (!status) {
@@ -184,7 +232,7 @@ fd_status fd_reference_by_mcmc(const fd_run *run, const char *out, fd_error *err
     }
     if (!status) {
         describe(run, &w);
-        w.info.tally.seconds = fd_seconds() - start;
+        w.info.tally.seconds = fd_resume_seconds(&w.resume);
         status = fd_samples_finish(writer, &w.info, err);
         writer = NULL;
     }
@@ -192,5 +240,5 @@ fd_status fd_reference_by_mcmc(const fd_run *run, const char *out, fd_error *err
     fd_samples_abort(writer);
     free(config_text);
     release(&w);
-    return status;
+    return fd_resume_close(&w.resume, status, err);
 }

@@ -7,7 +7,7 @@
 
 #include "inference/stopping.h"
 #include "io/file_safety.h"
-#include "stages/common.h"
+#include "stages/resume.h"
 #include "stages/text.h"
 
 typedef struct walk {
@@ -18,8 +18,16 @@ typedef struct walk {
     char *config_text;
     char parents[FD_PARENTS_SIZE];
     fd_sample_info info;
-    double start;
+    fd_resume resume;
+    double projecting; /* seconds, of runs before this one */
 } walk;
+
+/* What a checkpoint tells beside the rows. */
+typedef struct counters {
+    fd_tally tally, alone;
+    uint64_t groups[3];
+    double projecting;
+} counters;
 
 static void walk_close(walk *w) {
     fd_samples_abort(w->writer);
@@ -29,14 +37,15 @@ static void walk_close(walk *w) {
     free(w->config_text);
 }
 
+/* config, sections: what the samples depend on. */
 static fd_status walk_open(const fd_run *run, const char *verb, const char *model, const fd_generate_spec *spec,
-                           uint64_t seed, const char *out, walk *w, fd_error *err) {
+                           const fd_config *config, unsigned sections, const char *out, walk *w, fd_error *err) {
     const char *const parent_paths[] = {model, NULL};
     fd_provenance provenance;
-    *w = (walk){.start = fd_seconds()};
-    fd_status status = fd_part_allowed(out, run->force, err);
+    *w = (walk){0};
+    fd_status status = fd_part_allowed(out, run->force || run->resume, err);
     if (!status) status = fd_check_not_input(out, parent_paths, err);
-    if (!status) status = fd_generator_create(run, model, spec, seed, &w->generator, err);
+    if (!status) status = fd_generator_create(run, model, spec, fd_derive_seed(config->seed, verb), &w->generator, err);
     if (status) return status;
     const fd_setting *setting = fd_generator_setting(w->generator);
     size_t capacity = fd_generator_block(w->generator);
@@ -46,6 +55,8 @@ static fd_status walk_open(const fd_run *run, const char *verb, const char *mode
     if (!status)
         status = fd_stage_provenance(run, verb, &fd_generator_model_file(w->generator)->model, parent_paths, w->parents, sizeof w->parents, &w->config_text,
                                      &provenance, err);
+    if (!status)
+        status = fd_resume_open(run, out, &provenance, config, sections | FD_S_NETWORK | FD_S_TARGET, &w->resume, err);
     if (!status) status = fd_samples_create(out, run->force, setting->model, &provenance, &w->writer, err);
     w->info.model = fd_generator_model_file(w->generator)->model;
     w->info.seed = run->config->seed;
@@ -57,11 +68,29 @@ static fd_status walk_open(const fd_run *run, const char *verb, const char *mode
     return status;
 }
 
+static double projecting(const walk *w) { return w->projecting + fd_generator_projecting(w->generator); }
+
 static fd_status walk_append(walk *w, size_t n, fd_error *err) {
     const fd_model *model = fd_generator_setting(w->generator)->model;
     size_t kept = fd_block_compact(model, &w->block, n, w->keep);
+    counters at = {.tally = w->info.tally, .alone = w->info.alone, .projecting = projecting(w)};
+    memcpy(at.groups, w->info.groups, sizeof at.groups);
     w->info.n += kept;
-    return fd_samples_append(w->writer, kept, w->block.theta, w->block.labels, w->block.five, w->block.flags, err);
+    return fd_resume_append(&w->resume, w->writer, model, kept, &w->block, (fd_piece){&at, sizeof at}, err);
+}
+
+/* The next rows of the checkpoint, and the counters as they were then. */
+static fd_status walk_next(walk *w, fd_block *rows, bool *more, fd_error *err) {
+    counters at;
+    fd_status status = fd_resume_next(&w->resume, w->writer, fd_generator_setting(w->generator)->model, rows,
+                                      (fd_piece){&at, sizeof at}, more, err);
+    if (status || !*more) return status;
+    w->info.n += rows->capacity;
+    w->info.tally = at.tally;
+    w->info.alone = at.alone;
+    memcpy(w->info.groups, at.groups, sizeof at.groups);
+    w->projecting = at.projecting;
+    return FD_OK;
 }
 
 /* Enters point i of the block into the tallies. */
@@ -71,9 +100,9 @@ static void walk_count(walk *w, size_t i) {
 }
 
 static fd_status walk_finish(walk *w, fd_error *err) {
-    w->info.tally.seconds = fd_seconds() - w->start;
+    w->info.tally.seconds = fd_resume_seconds(&w->resume);
     if (w->info.alone.n)
-        w->info.alone.seconds = fmax(0, w->info.tally.seconds - fd_generator_projecting(w->generator));
+        w->info.alone.seconds = fmax(0, w->info.tally.seconds - projecting(w));
     fd_status status = fd_samples_finish(w->writer, &w->info, err);
     w->writer = NULL;
     return status;
@@ -98,14 +127,26 @@ static bool complete(const stop *s) {
            (!(s->spec->until_ess > 0) || fd_effective_size(&s->effective) >= s->spec->until_ess);
 }
 
-/* Point i of the block as the rule counts it. Samples weigh the same: they are independent draws. */
-static fd_status stop_count(stop *s, const walk *w, size_t i, fd_error *err) {
+/* Row i of the block as the rule counts it. Samples weigh the same: they are independent draws. */
+static fd_status stop_count(stop *s, const walk *w, const fd_block *block, size_t i, fd_error *err) {
     const uint8_t solution = FD_IN_PRIOR | FD_LABELS;
     size_t n_params = (size_t)fd_generator_setting(w->generator)->model->n_params;
-    if ((w->block.flags[i] & solution) != solution) return FD_OK;
+    if ((block->flags[i] & solution) != solution) return FD_OK;
     s->solutions++;
     if (!(s->spec->until_ess > 0)) return FD_OK;
-    return fd_effective_add(&s->effective, w->block.theta + i * n_params, n_params * sizeof *w->block.theta, 1, err);
+    return fd_effective_add(&s->effective, block->theta + i * n_params, n_params * sizeof *block->theta, 1, err);
+}
+
+/* What the checkpoint has; solutions are always kept, so that the rule counts them again. */
+static fd_status stop_resume(stop *s, walk *w, fd_error *err) {
+    bool more = true;
+    fd_block rows;
+    fd_status status = FD_OK;
+    while (!status && more) {
+        status = walk_next(w, &rows, &more, err);
+        for (size_t i = 0; !status && more && i < rows.capacity; i++) status = stop_count(s, w, &rows, i, err);
+    }
+    return status;
 }
 
 /* What the rule says in the end: the efficiency, or that there are too few. */
@@ -141,7 +182,7 @@ static fd_status sample_block(walk *w, stop *s, uint64_t most, fd_error *err) {
     fd_status status = walk_generate(w, done, n, err);
     for (; !status && used < n && !complete(s); used++) { /* stops at a sample, whatever the size of the block */
         walk_count(w, used);
-        status = stop_count(s, w, used, err);
+        status = stop_count(s, w, &w->block, used, err);
         w->keep[used] = isinf(spec->keep_chi2_below) || (w->block.flags[used] & FD_LABELS) ||
                         w->block.chi2[used].five < spec->keep_chi2_below;
     }
@@ -155,10 +196,12 @@ fd_status fd_stage_sample(const fd_run *run, const fd_sample_spec *spec, const c
     uint64_t most = by_rule(spec) ? spec->max_generated : spec->n;
     uint64_t total = !by_rule(spec) ? spec->n : spec->until ? spec->until : (uint64_t)ceil(spec->until_ess);
     walk w;
+    fd_config config = *run->config; /* which of its sample blocks this is does not matter */
+    config.sample = *spec;
     /* Before and after tuning see the same latents, so that their ledgers differ by the network alone. */
-    fd_status status = walk_open(run, "sample", model, &spec->generate, fd_derive_seed(run->config->seed, "sample"), out,
-                                 &w, err);
+    fd_status status = walk_open(run, "sample", model, &spec->generate, &config, FD_S_SAMPLE, out, &w, err);
     snprintf(w.info.role, sizeof w.info.role, "%s", "generated");
+    if (!status) status = stop_resume(&s, &w, err);
     while (!status && w.info.tally.n < most && !complete(&s)) {
         status = sample_block(&w, &s, most, err);
         uint64_t done = by_rule(spec) ? s.solutions : w.info.tally.n;
@@ -172,7 +215,7 @@ fd_status fd_stage_sample(const fd_run *run, const fd_sample_spec *spec, const c
     if (!status) status = stop_tell(run, &s, w.info.tally.n, out, err);
     fd_effective_free(&s.effective);
     walk_close(&w);
-    return status;
+    return fd_resume_close(&w.resume, status, err);
 }
 
 /* Group of section 2.2.3 a point is selected into: 0 mass only, 1 mixing only, 2 both, -1 none. */
@@ -186,10 +229,13 @@ fd_status fd_stage_select(const fd_run *run, const char *model, const char *out,
     const fd_select_spec *spec = &run->config->select;
     fd_ticker ticker = {.run = run, .stage = "select"};
     walk w;
-    uint64_t selected = 0;
+    bool more = true;
+    fd_block rows;
     fd_status status =
-        walk_open(run, "select", model, &spec->generate, fd_derive_seed(run->config->seed, "select"), out, &w, err);
+        walk_open(run, "select", model, &spec->generate, run->config, FD_S_SELECT, out, &w, err);
     snprintf(w.info.role, sizeof w.info.role, "%s", "selected");
+    while (!status && more) status = walk_next(&w, &rows, &more, err);
+    uint64_t selected = w.info.n;
     while (!status && selected < spec->wanted && w.info.tally.n < spec->max_generated) {
         uint64_t done = w.info.tally.n;
         size_t n = spec->max_generated - done < w.block.capacity ? (size_t)(spec->max_generated - done) : w.block.capacity;
@@ -220,5 +266,5 @@ fd_status fd_stage_select(const fd_run *run, const char *model, const char *out,
                (unsigned long long)selected, (unsigned long long)w.info.tally.n, (unsigned long long)w.info.groups[0],
                (unsigned long long)w.info.groups[1], (unsigned long long)w.info.groups[2], w.info.tally.seconds, out);
     walk_close(&w);
-    return status;
+    return fd_resume_close(&w.resume, status, err);
 }

@@ -144,37 +144,101 @@ static fd_status starting_network(const char *start, const char *data, const pai
     return FD_OK;
 }
 
-/* The loop: update, log, stop when asked or when the loss is no number any more. */
-static fd_status fit_loop(fd_ticker *ticker, const fd_train_spec *spec, fd_trainer *trainer, fd_model_file *file,
-                     fd_error *err) {
-    long every = (spec->updates + LOG_POINTS - 1) / LOG_POINTS;
-    double sum = 0, count = 0;
-    char detail[96] = "";
-    file->log = calloc((size_t)(spec->updates / every + 1) * 4, sizeof *file->log);
-    if (!file->log) return fd_fail(err, FD_ERR_MEMORY, "out of memory");
-    for (long u = 0; u < spec->updates; u++) {
-        double loss = fd_trainer_step(trainer);
-        sum += loss, count += 1;
-        if (!isfinite(loss))
-            return fd_fail(err, FD_ERR_VALUE, "train: the loss is not finite at update %ld; lower train.max_rate", u);
-        if ((u + 1) % every == 0 || u + 1 == spec->updates) {
-            double *row = file->log + 4 * file->n_log++;
-            double beta1;
-            row[0] = (double)(u + 1);
-            fd_one_cycle(spec, u, &row[1], &beta1);
-            row[2] = sum / count;
-            row[3] = fd_trainer_validate(trainer, false, VALIDATION_ROWS);
-            sum = count = 0;
-            snprintf(detail, sizeof detail, "loss %.4f, validation %.4f", row[2], row[3]);
-        }
-        fd_status status = fd_tick(ticker, (uint64_t)(u + 1), (uint64_t)spec->updates, NULL, detail, err);
-        if (status) return status;
-    }
-    return FD_OK;
+/* Where the loop is: what a checkpoint holds beside the trainer's state and the log. */
+typedef struct fit_place {
+    int64_t update;      /* done */
+    double sum, count;   /* of losses since the last row of the log */
+    uint64_t n_log;
+} fit_place;
+
+typedef struct fit_work {
+    fd_ticker *ticker;
+    fd_resume *resume;
+    const fd_train_spec *spec;
+    fd_trainer *trainer;
+    fd_model_file *file;
+    fit_place at;
+    size_t log_rows; /* room */
+    void *state;     /* the trainer's, for the checkpoint */
+} fit_work;
+
+enum { FIT_PIECES = 3 };
+
+static void fit_pieces(fit_work *w, fd_piece pieces[FIT_PIECES]) {
+    pieces[0] = (fd_piece){&w->at, sizeof w->at};
+    pieces[1] = (fd_piece){w->file->log, w->log_rows * 4 * sizeof *w->file->log};
+    pieces[2] = (fd_piece){w->state, fd_trainer_state_bytes(w->trainer)};
 }
 
-fd_status fd_fit(fd_ticker *ticker, const fd_train_spec *spec, fd_trainer *trainer, fd_model_file *file, fd_error *err) {
-    fd_status status = fit_loop(ticker, spec, trainer, file, err);
+static fd_status save(fit_work *w, fd_error *err) {
+    fd_piece pieces[FIT_PIECES];
+    fd_trainer_save(w->trainer, w->state);
+    fit_pieces(w, pieces);
+    return fd_resume_replace(w->resume, FIT_PIECES, pieces, err);
+}
+
+static fd_status restore(fit_work *w, fd_error *err) {
+    fd_piece pieces[FIT_PIECES];
+    bool found;
+    fit_pieces(w, pieces);
+    fd_status status = fd_resume_restore(w->resume, FIT_PIECES, pieces, &found, err);
+    if (status || !found) return status;
+    status = fd_trainer_restore(w->trainer, w->state, err);
+    if (!status && (fd_trainer_updates_done(w->trainer) != w->at.update || w->at.n_log > w->log_rows))
+        status = fd_fail(err, FD_ERR_FORMAT, "training: a checkpoint that contradicts itself");
+    return status ? fd_error_prefix(err, "%s", fd_checkpoint_name(w->resume->file)) : FD_OK;
+}
+
+/* A row of the log, and the news. */
+static void log_update(fit_work *w, char *detail, size_t size) {
+    double *row = w->file->log + 4 * w->at.n_log++, beta1;
+    row[0] = (double)w->at.update;
+    fd_one_cycle(w->spec, (long)w->at.update - 1, &row[1], &beta1);
+    row[2] = w->at.sum / w->at.count;
+    row[3] = fd_trainer_validate(w->trainer, false, VALIDATION_ROWS);
+    w->at.sum = w->at.count = 0;
+    snprintf(detail, size, "loss %.4f, validation %.4f", row[2], row[3]);
+}
+
+/* The loop: update, log, stop when asked or when the loss is no number any more. */
+static fd_status fit_loop(fit_work *w, fd_error *err) {
+    const fd_train_spec *spec = w->spec;
+    long every = (spec->updates + LOG_POINTS - 1) / LOG_POINTS;
+    char detail[96] = "";
+    fd_status status = FD_OK;
+    while (!status && w->at.update < spec->updates) {
+        double loss = fd_trainer_step(w->trainer);
+        if (!isfinite(loss))
+            return fd_fail(err, FD_ERR_VALUE, "train: the loss is not finite at update %ld; lower train.max_rate", (long)w->at.update);
+        w->at.update++;
+        w->at.sum += loss, w->at.count += 1;
+        if (w->at.update % every == 0 || w->at.update == spec->updates) log_update(w, detail, sizeof detail);
+        status = fd_tick(w->ticker, (uint64_t)w->at.update, (uint64_t)spec->updates, NULL, detail, err);
+        if (status || fd_resume_due(w->resume)) {
+            fd_status saved = save(w, status ? NULL : err); /* asked to stop: that is told, and how long ago the last one was */
+            if (!status) status = saved;
+        }
+    }
+    return status;
+}
+
+static fd_status fit(fit_work *w, fd_error *err) {
+    w->log_rows = LOG_POINTS + 1;
+    free(w->file->log);
+    w->file->log = calloc(w->log_rows * 4, sizeof *w->file->log);
+    w->state = malloc(fd_trainer_state_bytes(w->trainer));
+    if (!w->file->log || !w->state) return fd_fail(err, FD_ERR_MEMORY, "out of memory");
+    fd_status status = restore(w, err);
+    if (!status) status = fit_loop(w, err);
+    w->file->n_log = (size_t)w->at.n_log;
+    return status;
+}
+
+fd_status fd_fit(fd_ticker *ticker, fd_resume *resume, const fd_train_spec *spec, fd_trainer *trainer, fd_model_file *file,
+                 fd_error *err) {
+    fit_work w = {.ticker = ticker, .resume = resume, .spec = spec, .trainer = trainer, .file = file};
+    fd_status status = fit(&w, err);
+    free(w.state);
     if (!status && !file->ema && !(file->ema = malloc(file->network->n_weights * sizeof(float))))
         status = fd_fail(err, FD_ERR_MEMORY, "out of memory");
     if (status) return status;
@@ -183,7 +247,7 @@ fd_status fd_fit(fd_ticker *ticker, const fd_train_spec *spec, fd_trainer *train
     return FD_OK;
 }
 
-static fd_status run_trainer(const fd_run *run, fd_ticker *ticker, const fd_train_spec *spec, const char *purpose,
+static fd_status run_trainer(const fd_run *run, fd_ticker *ticker, fd_resume *resume, const fd_train_spec *spec, const char *purpose,
                              const char *data, const pairs *p, fd_model_file *file, fd_error *err) {
     fd_schedule *schedule = NULL;
     fd_trainer *trainer = NULL;
@@ -194,7 +258,7 @@ static fd_status run_trainer(const fd_run *run, fd_ticker *ticker, const fd_trai
             &(fd_train_data){.n = (size_t)p->info.n, .n_train = (size_t)p->info.n_train, .x = p->theta, .labels = p->labels},
             fd_derive_seed(run->config->seed, purpose), &trainer, err);
     if (status) fd_error_prefix(err, "%s", data);
-    if (!status) status = fd_fit(ticker, spec, trainer, file, err);
+    if (!status) status = fd_fit(ticker, resume, spec, trainer, file, err);
     fd_trainer_free(trainer);
     fd_schedule_free(schedule);
     return status;
@@ -209,9 +273,9 @@ fd_status fd_stage_train(const fd_run *run, const char *data, const char *start,
     fd_provenance provenance;
     pairs p = {0};
     fd_model_file file = {0};
-    double begin = fd_seconds();
+    fd_resume resume = {0};
 
-    fd_status status = fd_part_allowed(out, run->force, err);
+    fd_status status = fd_part_allowed(out, run->force || run->resume, err);
     if (!status) status = fd_check_not_input(out, parent_paths, err);
     if (!status) status = read_pairs(data, &p, err);
     if (!status) status = fd_check_configured_model(run, data, &p.info.model, err);
@@ -221,6 +285,8 @@ fd_status fd_stage_train(const fd_run *run, const char *data, const char *start,
     if (!status)
         status = fd_stage_provenance(run, ticker.stage, &p.info.model, parent_paths, parents, sizeof parents,
                                      &config_text, &provenance, err);
+    if (!status)
+        status = fd_resume_open(run, out, &provenance, config, start ? FD_S_TUNE : FD_S_NETWORK | FD_S_TRAIN, &resume, err);
     if (!status) {
         file.use_ema = config->train_use_ema;
         normalise(&file.params, (size_t)p.info.n, p.theta);
@@ -228,7 +294,7 @@ fd_status fd_stage_train(const fd_run *run, const char *data, const char *start,
         /* The order of batches must differ from that of the pre-network, and from round to round. */
         char purpose[48];
         snprintf(purpose, sizeof purpose, "train after %ld", file.updates);
-        status = run_trainer(run, &ticker, spec, purpose, data, &p, &file, err);
+        status = run_trainer(run, &ticker, &resume, spec, purpose, data, &p, &file, err);
     }
     if (!status) {
         file.updates += spec->updates;
@@ -237,12 +303,12 @@ fd_status fd_stage_train(const fd_run *run, const char *data, const char *start,
     }
     if (!status && file.n_log) {
         const double *last = file.log + 4 * (file.n_log - 1);
-        double seconds = fd_seconds() - begin;
+        double seconds = fd_resume_seconds(&resume);
         fd_say(run, "%s: %ld updates of %d in %.1f s (%.0f/s), loss %.4f, validation %.4f -> %s", ticker.stage,
                spec->updates, spec->batch, seconds, (double)spec->updates / seconds, last[2], last[3], out);
     }
     pairs_free(&p);
     fd_model_file_clear(&file);
     free(config_text);
-    return status;
+    return fd_resume_close(&resume, status, err);
 }

@@ -3,11 +3,11 @@
 #define FD_STAGES_TRAIN_H
 
 #include "flavordiff/trainer.h"
-#include "stages/common.h"
+#include "stages/resume.h"
 
 /* Steps `trainer` through spec->updates updates with progress and log, then copies raw and averaged weights into
- * file->network and file->ema. Stops when asked, or when the loss is no number any more. */
-fd_status fd_fit(fd_ticker *ticker, const fd_train_spec *spec, fd_trainer *trainer, fd_model_file *file, fd_error *err);
+ * file->network and file->ema. Begins where the checkpoint ends. Stops when asked, or when the loss is no number any more. */
+fd_status fd_fit(fd_ticker *ticker, fd_resume *resume, const fd_train_spec *spec, fd_trainer *trainer, fd_model_file *file, fd_error *err);
 
 /* The networks that `config` asks for. */
 fd_network_spec fd_configured_network(const fd_config *config, const fd_model *model);

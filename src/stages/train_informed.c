@@ -255,13 +255,14 @@ fd_status fd_stage_train_informed(const fd_run *run, const char *out, fd_error *
     char parents[8];
     fd_provenance provenance;
     work w = {0};
-    double begin = fd_seconds();
-    fd_status status = fd_part_allowed(out, run->force, err);
+    fd_resume resume = {0};
+    fd_status status = fd_part_allowed(out, run->force || run->resume, err);
     if (!status) status = open_work(config, &w, err);
     if (!status)
         status = fd_stage_provenance(run, ticker.stage, &w.file.model, no_parents, parents, sizeof parents, &w.config_text,
                                      &provenance, err);
-    if (!status) status = fd_fit(&ticker, spec, w.trainer, &w.file, err);
+    if (!status) status = fd_resume_open(run, out, &provenance, config, FD_S_INFORMED | FD_S_TARGET, &resume, err);
+    if (!status) status = fd_fit(&ticker, &resume, spec, w.trainer, &w.file, err);
     if (!status) {
         w.file.updates = spec->updates;
         snprintf(w.file.trained_on, sizeof w.file.trained_on, "%s",
@@ -270,10 +271,10 @@ fd_status fd_stage_train_informed(const fd_run *run, const char *out, fd_error *
     }
     if (!status && w.file.n_log) {
         const double *last = w.file.log + 4 * (w.file.n_log - 1);
-        double seconds = fd_seconds() - begin;
+        double seconds = fd_resume_seconds(&resume);
         fd_say(run, "%s: %ld updates of %d in %.1f s (%.0f/s), loss %.4f, validation %.4f -> %s", ticker.stage,
                spec->updates, spec->batch, seconds, (double)spec->updates / seconds, last[2], last[3], out);
     }
     work_free(&w);
-    return status;
+    return fd_resume_close(&resume, status, err);
 }
