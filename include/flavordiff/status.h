@@ -41,7 +41,7 @@ fd_status fd_error_prefix(fd_error *err, const char *format, ...) FD_PRINTF(2, 3
 /* Short name of a status ("file", "format", ...), from the one table in status.c. */
 const char *fd_status_name(fd_status status);
 /* Exit code of the program: 0 done, 1 failed, 2 usage or configuration, 3 bad or incompatible
- * file, 5 done but a diagnostic failed under --strict, 75 stopped with finished work kept. */
+ * file, 5 done but a diagnostic failed under --strict, 75 stopped with its work kept (--resume). */
 int fd_status_exit_code(fd_status status);
 
 #endif

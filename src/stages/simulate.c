@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "io/file_safety.h"
 #include "stages/resume.h"
 
 enum { SIMULATE_BLOCK = 1 << 15 };
@@ -64,7 +65,8 @@ fd_status fd_stage_simulate(const fd_run *run, const char *out, fd_error *err) {
     uint64_t seed = fd_derive_seed(config->seed, "simulate");
 
     fd_target target;
-    fd_status status = fd_target_load(config->target, &target, err);
+    fd_status status = fd_part_allowed(out, run->force || run->resume, err);
+    if (!status) status = fd_target_load(config->target, &target, err);
     info.model = config->model;
     if (!status) {
         info.model.ordering = target.ordering;
