@@ -279,7 +279,7 @@ static fd_status run_network(problem *p, const char *path, const char *target_na
         (status = fd_judge_create(model, &target, &judge, err)) || (status = fd_schedule_create(&file.schedule, &schedule, err)))
         goto cleanup;
     if (file.ema && file.use_ema) memcpy(file.network->weights, file.ema, file.network->n_weights * sizeof(float));
-    if ((status = fd_network_denoiser(file.network, schedule, &plain, err)) ||
+    if ((status = fd_network_denoiser(file.network, schedule, FD_FLOAT32, &plain, err)) ||
         (status = fd_model_informant(model, &file.params, &file.labels, schedule, &file.told, &informant, err)) ||
         (status = fd_informed_denoiser(plain, informant, schedule, &denoiser, err)))
         goto cleanup;

@@ -136,6 +136,8 @@ expect 3 'made with another model' fd train pairs.h5 -o x.h5 --set model.real_ma
 expect 2 'is an input of this command too' fd train pairs.h5 -o pairs.h5 -f
 expect 2 'no option -t' fd train pairs.h5 -o x.h5 -t paper-table1-io
 expect 2 'no option -o' fd report r -o other.html
+expect 0 'DDPM, 7 steps, sigma.2 = beta; network in bfloat16; guidance' sh -c '"$0" sample net.h5 -n 100 --steps 7 --precision bf16 -o bf16.h5 && "$0" info bf16.h5' "$program"
+expect 0 'kernels: portable; on this machine: .*portable' fd version --cpu portable
 expect 2 'FLAVORDIFF_CPU=AVX2: no such kernel set' env FLAVORDIFF_CPU=AVX2 "$program" version
 for f in pairs net selected tuned samples; do
     expect 0 'flavordiff-(samples|network)' fd info $f.h5

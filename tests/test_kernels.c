@@ -15,7 +15,7 @@
 #include "flavordiff/rng.h"
 #include "kernels/kernels.h"
 
-static const char *const names[] = {"portable", "avx2", "avx512"};
+static const char *const names[] = {"portable", "avx2", "avx512"}; /* those above differ in bf16 alone */
 enum { TABLES = 3, GUARD = 40 };
 static const double unit = 0x1p-24; /* unit roundoff of float */
 
@@ -346,7 +346,7 @@ static void dispatch(void **state) {
 static void mask(void **state) {
     (void)state;
     static const struct { const char *value; int known; } cases[] = {
-        {"portable", 1}, {"avx2", 1}, {"avx512", 1}, {"", 1}, {"AVX2", 0}, {"avx", 0}, {"avx2 ", 0}};
+        {"portable", 1}, {"avx2", 1}, {"avx512", 1}, {"avx512bf16", 1}, {"amx", 1}, {"", 1}, {"AVX2", 0}, {"avx", 0}, {"avx2 ", 0}};
     const char *old = getenv("FLAVORDIFF_CPU");
     char *before = old ? strdup(old) : NULL;
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {

@@ -49,7 +49,7 @@ static void what_is_said_turns_with_the_point(void **state) {
     fd_network_initialise(network, 3); /* a random network has no symmetry of its own */
     assert_int_equal(fd_schedule_create(&noise, &schedule, NULL), FD_OK);
     assert_int_equal(fd_model_informant(model, &params, &labels, schedule, &told, &informant, NULL), FD_OK);
-    assert_int_equal(fd_network_denoiser(network, schedule, &plain, NULL), FD_OK);
+    assert_int_equal(fd_network_denoiser(network, schedule, FD_FLOAT32, &plain, NULL), FD_OK);
     assert_int_equal(fd_informed_denoiser(plain, informant, schedule, &informed, NULL), FD_OK);
 
     void *scratch = aligned_alloc(64, (informed->scratch_bytes + 63) / 64 * 64);

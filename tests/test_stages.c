@@ -98,11 +98,12 @@ static void assert_same(const char *a, const char *b) {
     drop(&x), drop(&y);
 }
 
-/* Everything with 1 thread and with 3, for a target set. */
+/* Everything with 1 thread and with 3, for a target set; with real Majorana masses also a network in bfloat16. */
 static void chain_with_threads(const char *target, bool real_majorana) {
     fd_error err;
     fd_config c = small(target);
     c.model.real_majorana = real_majorana;
+    c.sample.generate.precision = real_majorana ? FD_BF16 : FD_FLOAT32;
     fd_run run = run_of(&c);
     const int threads[] = {1, 3};
     for (int i = 0; i < 2; i++) {

@@ -34,6 +34,7 @@ typedef struct fd_generate_spec { /* shared by select and sample */
     double label_values[FD_MAX_LABELS]; /* FD_LABEL_VALUES: the model's labels, in label space */
     int n_label_values;
     fd_project_spec project; /* of every sample onto its own label; 0 steps: none */
+    fd_precision precision;  /* of the network's weights and activations */
 } fd_generate_spec;
 
 typedef struct fd_select_spec {

@@ -2,10 +2,11 @@
 #ifndef FLAVORDIFF_MACHINE_H
 #define FLAVORDIFF_MACHINE_H
 
-/* Kernel set in use ("avx512", "avx2", "portable"): the best this machine has, or what the environment variable
- * FLAVORDIFF_CPU lowers it to. */
+/* Kernel set in use ("amx", "avx512bf16", "avx512", "avx2", "portable"): the best this machine has, or what the environment
+ * variable FLAVORDIFF_CPU lowers it to. The first call chooses, and asks the system for the tile registers of AMX: before
+ * threads start, best. */
 const char *fd_machine_kernels(void);
-/* 1 when FLAVORDIFF_CPU is unset, empty or the name of a set ("portable", "avx2", "avx512": in lower case, whether or
+/* 1 when FLAVORDIFF_CPU is unset, empty or the name of a set (one of the above, in lower case, whether or
  * not this machine has it), else 0: what it says is then ignored, and the program should refuse it. */
 int fd_machine_mask_known(void);
 /* The i-th best set this machine and this build have, NULL after the last ("portable"). */

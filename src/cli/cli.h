@@ -8,7 +8,7 @@
 
 #include "flavordiff/stages.h"
 
-enum { CLI_MAX_SETS = 64, CLI_MAX_ARGS = 16, CLI_MAX_KEYED = 7, CLI_KEYED_SIZE = 96 };
+enum { CLI_MAX_SETS = 64, CLI_MAX_ARGS = 16, CLI_MAX_KEYED = 8, CLI_KEYED_SIZE = 96 };
 
 /* Which options a verb takes. */
 typedef enum cli_option_bit {
@@ -38,6 +38,7 @@ typedef enum cli_option_bit {
     CLI_UNTIL = 1 << 23, /* the stop rules of sample */
     CLI_RESUME = 1 << 24, /* the options of verbs that keep checkpoints */
     CLI_BENCH = 1 << 25,
+    CLI_EVERYWHERE = 1 << 30, /* of every verb, and so not in its list */
     CLI_STAGE = CLI_CONFIG | CLI_OUTPUT | CLI_SEED | CLI_THREADS | CLI_SET | CLI_FORCE | CLI_DRY_RUN | CLI_MAX_TIME |
                 CLI_TARGET | CLI_QUIET,
     CLI_RESULT = CLI_THREADS | CLI_FORCE | CLI_MAX_TIME | CLI_QUIET

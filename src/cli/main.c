@@ -145,8 +145,9 @@ int main(int argc, char **argv) {
     signal(SIGPIPE, SIG_IGN); /* so is a reader that went away: the flush below says so */
     fd_status status = cli_parse(argc, argv, &c, &err);
     if (!status && !fd_machine_mask_known())
-        status = fd_fail(&err, FD_ERR_USAGE, "FLAVORDIFF_CPU=%s: no such kernel set; known: avx512, avx2, portable",
+        status = fd_fail(&err, FD_ERR_USAGE, "FLAVORDIFF_CPU=%s: no such kernel set; known: amx, avx512bf16, avx512, avx2, portable",
                          getenv("FLAVORDIFF_CPU"));
+    if (!status) fd_machine_kernels(); /* before there are threads: tiles of AMX are asked for here */
     if (!status) status = c.verb->run(&c, &err);
     /* A full disk under a redirected standard output must not look like success. */
     if ((fflush(stdout) != 0 || ferror(stdout)) && !status)

@@ -107,7 +107,7 @@ static fd_status judge(const pool *p, const uint32_t *dealt, int f, fold *w, con
     fd_denoiser *denoiser;
     size_t d = (size_t)p->d;
     float found[BATCH];
-    fd_status status = fd_network_denoiser(network, p->schedule, &denoiser, err);
+    fd_status status = fd_network_denoiser(network, p->schedule, FD_FLOAT32, &denoiser, err);
     if (status) return status;
     void *scratch = aligned_alloc(64, denoiser->scratch_bytes);
     if (!scratch) status = fd_fail(err, FD_ERR_MEMORY, "classifier: out of memory");

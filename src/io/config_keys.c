@@ -49,6 +49,7 @@ static const fd_key_choice grids[] = {
     {"uniform_t", FD_GRID_UNIFORM_T}, {"log_snr", FD_GRID_LOG_SNR}, {"karras", FD_GRID_KARRAS}, {NULL, 0}};
 static const fd_key_choice variances[] = {
     {"beta", FD_VARIANCE_BETA}, {"beta_tilde", FD_VARIANCE_BETA_TILDE}, {NULL, 0}};
+static const fd_key_choice precisions[] = {{"float32", FD_FLOAT32}, {"bf16", FD_BF16}, {NULL, 0}};
 static const fd_key_choice labels[] = {
     {"central", FD_LABEL_CENTRAL}, {"window", FD_LABEL_WINDOW}, {"values", FD_LABEL_VALUES},
     {"gaussian", FD_LABEL_GAUSSIAN}, {NULL, 0}};
@@ -119,7 +120,7 @@ static const fd_key sample_sampler[] = {SAMPLER_KEYS(sample.generate.sampler)};
 #define LABEL_KEYS(s)                                                                                                  \
     REAL("guidance", s.gamma, -1e6, 1e6), REAL("guidance_s_min", s.guidance_s_min, 0, FD_MOST_S),                      \
         ABOVE("guidance_s_max", s.guidance_s_max, 0, INFINITY), BOOL("symmetries", s.symmetries),                      \
-        CHOICE("label", s.label, labels), {                                                                            \
+        CHOICE("precision", s.precision, precisions), CHOICE("label", s.label, labels), {                                                                            \
         .name = "label_values", .kind = FD_KEY_REALS, .offset = AT(s.label_values), .lo = -most, .hi = most,           \
         .room = FD_MAX_LABELS, .count = AT(s.n_label_values)                                                           \
     }

@@ -8,6 +8,7 @@
 #include <stdint.h>
 
 #include "flavordiff/network.h"
+#include "kernels/bf16.h"
 #include "kernels/box_mean_lanes.h"
 #include "kernels/least_norm_lanes.h"
 #include "kernels/seesaw_lanes.h"
@@ -47,7 +48,7 @@ typedef struct fd_adam {
 } fd_adam;
 
 typedef struct fd_kernels {
-    const char *name; /* "portable", "avx2", "avx512" */
+    const char *name; /* "portable", "avx2", "avx512", "avx512bf16", "amx" */
     void (*gemm)(const fd_gemm *product);
     /* out[i] = act(in[i]); in place allowed. Error of SELU, tanh and SiLU: at most 4 ulp of the result. */
     void (*activate)(fd_activation act, size_t n, const float *in, float *out);
@@ -69,16 +70,19 @@ typedef struct fd_kernels {
     void (*least_norm)(const fd_least_norm *problem, double *step);
     /* The yardstick: rounds of independent multiply-adds in registers. Returns how many operations that was. */
     double (*peak)(long rounds);
+    const fd_bf16_kernels *bf16; /* products in bfloat16; each its own instruction set, NULL gemm where it is none */
 } fd_kernels;
 
 /* The table for this machine, chosen once from CPUID feature bits (each independently, with the operating system's
- * register state) and the mask in the environment variable FLAVORDIFF_CPU ("portable", "avx2", "avx512"; a name above
- * what the machine has is lowered). Thread-safe. */
+ * register state; for AMX also its permission, which is asked for here and so best before threads start) and the mask in
+ * the environment variable FLAVORDIFF_CPU (a table's name; one above what the machine has is lowered). "avx512bf16" and "amx"
+ * are "avx512" with another bf16. Thread-safe. */
 const fd_kernels *fd_kernels_get(void);
 /* Table by name, or NULL when this machine or this build lacks it: for the tests. */
 const fd_kernels *fd_kernels_named(const char *name);
 
 /* Tables of this build, NULL where the compiler had not the instruction set. Only kernels.c looks. */
-extern const fd_kernels *const fd_table_portable, *const fd_table_avx2, *const fd_table_avx512;
+extern const fd_kernels *const fd_table_portable, *const fd_table_avx2, *const fd_table_avx512, *const fd_table_avx512bf16,
+    *const fd_table_amx;
 
 #endif

@@ -1,33 +1,10 @@
-/* The kernels, written once with vectors of VW floats. The file that includes this defines VW, the types vf, vu, vi, vq
- * (floats, unsigned, int, uint64 of one register), mul_even, vsqrt, the four shuffles, FD_MR, FD_TAKAGI, FD_SEESAW, FD_BOX_MEAN, FD_LEAST_NORM and the
- * table's name.
+/* The kernels, written once with vectors of VW floats. The file that includes this defines VW, includes
+ * vectors.h and defines mul_even, vsqrt, the four shuffles, FD_MR, FD_TAKAGI, FD_SEESAW, FD_BOX_MEAN and FD_LEAST_NORM,
+ * and then its tables with FD_TABLE_WITH.
  * Included once per instruction set: this is a template, not a header. */
 #include <string.h>
 
 #include "base/constants.h"
-
-#define ALWAYS static inline __attribute__((always_inline))
-#if defined(__clang__)
-#define UNROLL _Pragma("clang loop unroll(full)")
-#else
-#define UNROLL _Pragma("GCC unroll 16")
-#endif
-
-/* The letter by which inline assembly names a vector register; memory where it is not known. */
-#if defined(__x86_64__) || defined(__i386__)
-#define KEEP_IN_REGISTER(x) "+v"(x)
-#elif defined(__aarch64__)
-#define KEEP_IN_REGISTER(x) "+w"(x)
-#else
-#define KEEP_IN_REGISTER(x) "+m"(x)
-#endif
-
-typedef float vf_any __attribute__((vector_size(VW * 4), aligned(4), may_alias));
-
-ALWAYS vf load(const float *p) { return *(const vf_any *)p; }
-ALWAYS void store(float *p, vf x) { *(vf_any *)p = x; }
-ALWAYS vf splat(float x) { return x - (vf){0}; }
-ALWAYS vf pick(vi mask, vf yes, vf no) { return (vf)((mask & (vi)yes) | (~mask & (vi)no)); }
 
 /* ---- elementary functions, branch-free ---- */
 
@@ -412,17 +389,9 @@ static double peak(long rounds) {
     return 2.0 * VW * CHAINS * (double)rounds;
 }
 
-static const fd_kernels table = {
-    .name = FD_TABLE_NAME,
-    .gemm = gemm,
-    .activate = activate,
-    .transpose = transpose,
-    .adam = adam,
-    .normals = normals,
-    .takagi = FD_TAKAGI,
-    .seesaw = &FD_SEESAW,
-    .box_mean = FD_BOX_MEAN,
-    .least_norm = FD_LEAST_NORM,
-    .peak = peak,
-};
-const fd_kernels *const FD_TABLE = &table;
+#define FD_TABLE_WITH(its_name, its_bf16)                                                                              \
+    {                                                                                                                  \
+        .name = its_name, .gemm = gemm, .activate = activate, .transpose = transpose, .adam = adam,                    \
+        .normals = normals, .takagi = FD_TAKAGI, .seesaw = &FD_SEESAW, .box_mean = FD_BOX_MEAN,                        \
+        .least_norm = FD_LEAST_NORM, .peak = peak, .bf16 = &its_bf16                                                   \
+    }

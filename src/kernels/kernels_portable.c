@@ -5,10 +5,7 @@
 #include <math.h>
 
 #define VW 4
-typedef float vf __attribute__((vector_size(16)));
-typedef uint32_t vu __attribute__((vector_size(16)));
-typedef int32_t vi __attribute__((vector_size(16)));
-typedef uint64_t vq __attribute__((vector_size(16)));
+#include "kernels/vectors.h"
 
 static inline vq mul_even(vu a, vu b) { return ((vq)a & 0xffffffffu) * ((vq)b & 0xffffffffu); }
 static inline vf vsqrt(vf x) { return (vf){sqrtf(x[0]), sqrtf(x[1]), sqrtf(x[2]), sqrtf(x[3])}; }
@@ -22,11 +19,12 @@ static inline vf vsqrt(vf x) { return (vf){sqrtf(x[0]), sqrtf(x[1]), sqrtf(x[2])
 #define PAIR_HIGH(a, b)                                                                                                \
     (vf) { (a)[2], (a)[3], (b)[2], (b)[3] }
 
-#define FD_TABLE fd_table_portable
-#define FD_TABLE_NAME "portable"
 #define FD_TAKAGI fd_takagi_portable
 #define FD_SEESAW fd_seesaw_portable
 #define FD_BOX_MEAN fd_box_mean_portable
 #define FD_LEAST_NORM fd_least_norm_portable
 #define FD_MR 6
 #include "kernels/kernels_body.h"
+
+static const fd_kernels table = FD_TABLE_WITH("portable", fd_bf16_portable);
+const fd_kernels *const fd_table_portable = &table;

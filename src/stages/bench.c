@@ -48,12 +48,13 @@ static fd_status check_names(const char *only, fd_error *err) {
 }
 
 /* Operations a second of all threads together, from registers. Best of five. */
-static double peak(void) {
-    double best = 0;
+static double peak(fd_precision precision) {
+    const fd_kernels *kernels = fd_kernels_get();
+    double best = 0, (*yardstick)(long rounds) = precision == FD_BF16 ? kernels->bf16->peak : kernels->peak;
     for (int i = 0; i < 5; i++) {
         double done = 0, start = fd_seconds();
 #pragma omp parallel reduction(+ : done)
-        done += fd_kernels_get()->peak(2000000);
+        done += yardstick(2000000);
         double rate = done / (fd_seconds() - start);
         if (rate > best) best = rate;
     }
@@ -75,7 +76,7 @@ static fd_status measure(fd_bench *b, const fd_bench_rate *rate, fd_ticker *tick
     size_t n;
     fd_status status = find_size(b, rate, share, &n, err);
     row->flops = b->flops;
-    row->peak = b->flops > 0 ? peak() : 0;
+    row->peak = b->flops > 0 ? peak(b->precision) : 0;
     while (!status && row->repetitions < MOST && (row->repetitions < LEAST || fd_seconds() - begin < share)) {
         double done, start = fd_seconds();
         status = rate->work(b, n, &done, err);
@@ -83,7 +84,7 @@ static fd_status measure(fd_bench *b, const fd_bench_rate *rate, fd_ticker *tick
         if (!status) status = fd_tick(ticker, (uint64_t)row->repetitions, 0, NULL, rate->name, err);
     }
     if (status) return status;
-    double after = b->flops > 0 ? peak() : 0;
+    double after = b->flops > 0 ? peak(b->precision) : 0;
     if (after > row->peak) row->peak = after;
     fd_sort((size_t)row->repetitions, rates);
     row->lo = rates[0];

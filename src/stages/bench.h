@@ -18,6 +18,7 @@ typedef struct fd_bench {
     double *points; /* (FD_BENCH_POINTS, n_params) prior draws */
     uint64_t next;  /* items of random streams used so far: repetitions do not repeat them */
     double flops;   /* as fd_bench_row.flops */
+    fd_precision precision; /* of those operations */
 
     fd_generator *generator;
     fd_block block;

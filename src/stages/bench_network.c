@@ -85,6 +85,7 @@ static fd_status open_generator(fd_bench *b, bool informed, const fd_generate_sp
     }
     if (!status) status = given ? fd_model_file_read(b->spec->model, &file, err) : random_file(b, informed, &file, err);
     if (!status) b->flops = layer_flops(&file.network->spec);
+    b->precision = spec->precision;
     if (!status)
         status = fd_generator_adopt(b->run, given ? b->spec->model : "bench: random network", &file, spec,
                                     fd_derive_seed(b->run->config->seed, "sample"), &b->generator, err);
@@ -109,13 +110,19 @@ static fd_status generate(fd_bench *b, size_t n, double *done, fd_error *err) {
 }
 
 /* As `sample` says, but for the number of steps: at most STEPS, which costs the same a step and is measured sooner. */
-static fd_status open_plain(fd_bench *b, fd_error *err) {
+static fd_status open_plain_in(fd_bench *b, fd_precision precision, fd_error *err) {
     fd_generate_spec spec = b->run->config->sample.generate;
+    spec.precision = precision;
     if (spec.sampler.steps > STEPS) spec.sampler.steps = STEPS;
     fd_status status = open_generator(b, false, &spec, err);
     if (!status) b->flops *= (double)fd_generator_evaluations(b->generator) / spec.sampler.steps;
     return status;
 }
+
+static fd_status open_plain(fd_bench *b, fd_error *err) {
+    return open_plain_in(b, b->run->config->sample.generate.precision, err);
+}
+static fd_status open_bf16(fd_bench *b, fd_error *err) { return open_plain_in(b, FD_BF16, err); }
 
 static fd_status steps(fd_bench *b, size_t n, double *done, fd_error *err) {
     int each = fd_generator_spec(b->generator)->sampler.steps;
@@ -202,6 +209,7 @@ const fd_bench_rate fd_bench_network[] = {
     {"train-64", "updates", "training of the paper's network, batch 64", open_64, train},
     {"train-1024", "updates", "the same, batch 1024", open_1024, train},
     {"sample", "steps", "steps of the paper's network, guided as sample says", open_plain, steps},
+    {"sample-bf16", "steps", "the same in bfloat16", open_bf16, steps},
     {"features", "rows", "what an informed network is told", open_features, features},
     {"informed", "samples", "informed network alone, as informed.sample says", open_alone, generate},
     {"informed-projected", "solutions", "the same with projection", open_projected, generate},

@@ -54,8 +54,9 @@ void fd_generate_note(const fd_generate_spec *spec, char *note, size_t size) {
     if (spec->project.steps)
         snprintf(projected, sizeof projected, "; projected onto it (at most %d steps, trust %g)", spec->project.steps,
                  spec->project.trust);
-    snprintf(note, size, "%s; guidance gamma = %g%s (eps = (1 - gamma) eps(null) + gamma eps(label)); label %s%s%s", how,
-             spec->gamma, where, fd_label_word(spec), projected, turned);
+    snprintf(note, size, "%s%s; guidance gamma = %g%s (eps = (1 - gamma) eps(null) + gamma eps(label)); label %s%s%s", how,
+             spec->precision == FD_BF16 ? "; network in bfloat16" : "", spec->gamma, where, fd_label_word(spec), projected,
+             turned);
 }
 
 /* label (n_labels, label space) -> the network's normalised coordinates. */
@@ -119,7 +120,7 @@ static fd_status prepare(fd_generator *g, const char *path, fd_error *err) {
     if (!status) status = fd_schedule_create(&g->file.schedule, &g->schedule, err);
     if (!status) status = fd_sampler_create(&g->spec.sampler, g->schedule, &g->sampler, err);
     if (!status && g->spec.sampler.clip) status = clip_to_prior(g, err);
-    if (!status) status = fd_network_denoiser(g->file.network, g->schedule, &g->network, err);
+    if (!status) status = fd_network_denoiser(g->file.network, g->schedule, g->spec.precision, &g->network, err);
     if (!status && g->file.informed)
         status = fd_model_informant(g->setting.model, &g->file.params, &g->file.labels, g->schedule, &g->file.told,
                                     &g->informant, err);
