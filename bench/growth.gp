@@ -14,7 +14,6 @@ titles = "'samples, of 4 steps' 'steps, of 10,000 samples' '10^6 multiply-adds a
 do for [i=1:3] {
     if (i > 1) { unset ylabel }
     set xlabel word(titles, i)
-    first_x = NaN
     stats f using (y(word(names, i)) == y(word(names, i)) ? $2 : NaN) name 'X' nooutput
     stats f using (y(word(names, i))) name 'Y' nooutput
     plot f using 2:(y(word(names, i))) with linespoints lw 2 pt 7 title 'measured', \
@@ -22,9 +21,7 @@ do for [i=1:3] {
 }
 unset logscale
 set xlabel 'threads'
-set xrange [0.8:2.2]
-set yrange [0.8:2.2]
-set xtics 1
+set key bottom right
 set ylabel 'times the rate of one thread'
 rates = "sample informed-projected train-64 train-1024 rejection"
 at(name, n) = (strcol(1) eq 'threads '.name && $2 == n) ? $3 : NaN
@@ -33,6 +30,9 @@ do for [i=1:words(rates)] {
     stats f using (at(word(rates, i), 1)) name 'S' nooutput
     one[i] = S_min
 }
+set xrange [0.8:2.2]
+set yrange [0.8:2.4]
+set xtics 1
 plot for [i=1:words(rates)] f using 2:(strcol(1) eq 'threads '.word(rates, i) ? one[i] / $3 : NaN) with linespoints lw 2 pt 7 lc i \
      title word(rates, i), x with lines dt 2 lc rgb 'gray40' notitle
 unset multiplot

@@ -11,13 +11,15 @@ SECONDS = 0.5     # of every measurement
 
 
 def timed(action, units=1):
-    """Units per second of an action, repeated for SECONDS and at least twice."""
-    action()
+    """Units per second of an action, repeated for SECONDS; one that takes as long is done once."""
     count, start = 0, time.perf_counter()
-    while count < 2 or time.perf_counter() - start < SECONDS:
-        action()
-        count += 1
-    return units * count / (time.perf_counter() - start)
+    action()
+    if time.perf_counter() - start < SECONDS:  # that was the warming up
+        start = time.perf_counter()
+        while count == 0 or time.perf_counter() - start < SECONDS:
+            action()
+            count += 1
+    return units * max(count, 1) / (time.perf_counter() - start)
 
 
 def serve(about, answer):
