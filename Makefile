@@ -1,16 +1,20 @@
 # Two front doors:
 #   make reproduce   install what is missing, build, run recipes/quick.yaml into runs/quick
 #   make check       the same set-up, then every test, once for each instruction set this machine has
-# And: make (build/flavordiff), make bench, make docs, make clean.
+# And: make (build/flavordiff), make install (PREFIX, DESTDIR), make deb, make bench, make docs, make clean.
 MAKEFLAGS += --no-print-directory
 BUILD ?= build
 CMAKE_FLAGS ?=
+PREFIX ?= /usr/local
 JOBS ?= $(shell nproc 2>/dev/null || echo 2)
 # Waiting threads give up the processor soon: on a busy machine endless spinning costs half the speed, on a quiet one
 # this costs nothing.
 export GOMP_SPINCOUNT ?= 3000
 
-.PHONY: all setup reproduce check test bench docs clean
+# Results are read back by the tools they are for.
+CHECK_PACKAGES = python3-h5py python3-matplotlib
+
+.PHONY: all setup reproduce check test install deb bench docs clean
 
 all: $(BUILD)/CMakeCache.txt
 	@cmake --build $(BUILD) --parallel $(JOBS)
@@ -26,7 +30,8 @@ reproduce: setup
 	@cmake --build $(BUILD) --parallel $(JOBS) --target flavordiff
 	@$(BUILD)/flavordiff run recipes/quick.yaml -o runs/quick
 
-check: setup
+check:
+	@sh scripts/setup.sh $(CHECK_PACKAGES)
 	@$(MAKE) all
 	@$(MAKE) test
 
@@ -37,6 +42,19 @@ test:
 	    echo "again with FLAVORDIFF_CPU=$$isa"; \
 	    (cd $(BUILD) && FLAVORDIFF_CPU=$$isa ctest --output-on-failure --no-tests=error -L isa) || exit 1; \
 	done
+
+# Program, libraries, headers, pkg-config file, target sets, recipes, examples.
+PRODUCTS = flavordiff flavordiff_shared flavordiff_static
+install:
+	@cmake -S . -B $(BUILD) $(CMAKE_FLAGS) -DCMAKE_INSTALL_PREFIX=$(PREFIX)
+	@cmake --build $(BUILD) --parallel $(JOBS) --target $(PRODUCTS)
+	@DESTDIR=$(DESTDIR) cmake --install $(BUILD)
+
+# build/flavordiff_VERSION_ARCHITECTURE.deb
+deb:
+	@cmake -S . -B $(BUILD) $(CMAKE_FLAGS) -DCMAKE_INSTALL_PREFIX=/usr
+	@cmake --build $(BUILD) --parallel $(JOBS) --target $(PRODUCTS)
+	@cd $(BUILD) && cpack -G DEB
 
 bench: all
 	@$(BUILD)/flavordiff bench

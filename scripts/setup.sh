@@ -2,7 +2,7 @@
 # Installs the Debian packages that are missing; says what, and asks for sudo only when there is something to install.
 set -eu
 
-packages="gcc libc6-dev make cmake pkg-config libhdf5-dev libcyaml-dev libyaml-dev libjansson-dev librandom123-dev \
+packages="gcc libc6-dev make cmake pkg-config libhdf5-dev libcyaml-dev libyaml-dev libjansson-dev zlib1g-dev librandom123-dev \
 gnuplot-nox fonts-dejavu-core libcmocka-dev liblapacke-dev $*"
 
 missing=""

@@ -2,7 +2,10 @@
 #ifndef FLAVORDIFF_BENCH_H
 #define FLAVORDIFF_BENCH_H
 
+#include "flavordiff/api.h"
 #include "flavordiff/stages.h"
+
+FD_DECLS_BEGIN
 
 typedef struct fd_bench_spec {
     const char *model; /* a trained network that takes the place of the random one of its kind, or NULL */
@@ -28,5 +31,7 @@ fd_status fd_stage_bench(const fd_run *run, const fd_bench_spec *spec, void (*re
                          void *user, fd_error *err);
 /* Name of the i-th rate, NULL after the last. */
 const char *fd_bench_name(int i);
+
+FD_DECLS_END
 
 #endif

@@ -14,7 +14,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "flavordiff/api.h"
 #include "flavordiff/status.h"
+
+FD_DECLS_BEGIN
 
 typedef struct fd_c2st_spec {
     size_t most;      /* rows of each set at most, the first ones; both give as many as the smaller has */
@@ -36,5 +39,7 @@ enum { FD_C2ST_FOLDS = 5, FD_C2ST_LEAST = 10 * FD_C2ST_FOLDS };
  * each (FD_ERR_EMPTY). The result depends on the rows and the seed, not on threads; runs threads of its own. */
 fd_status fd_c2st_run(size_t n, size_t m, int d, const double *x, const double *y, const fd_c2st_spec *spec, fd_c2st *result,
                       fd_error *err);
+
+FD_DECLS_END
 
 #endif

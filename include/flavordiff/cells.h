@@ -8,7 +8,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "flavordiff/api.h"
 #include "flavordiff/status.h"
+
+FD_DECLS_BEGIN
 
 typedef struct fd_cells {
     int cells;       /* with rows of the reference; 0: fewer than two, nothing to compare */
@@ -29,5 +32,7 @@ void fd_cells_counts(int cells, const uint64_t *reference, const uint64_t *set, 
  * for as long as FD_CELLS_ROWS rows of the half, and of as large a share of the set, are in it, and 2 / FD_CELLS_MOST of all. The second half is counted: it knows nothing
  * of the cuts, and the null above holds. FD_ERR_MEMORY. */
 fd_status fd_cells_cut(size_t n, size_t m, int d, const double *x, const double *y, fd_cells *result, fd_error *err);
+
+FD_DECLS_END
 
 #endif

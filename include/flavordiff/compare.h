@@ -8,9 +8,12 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "flavordiff/api.h"
 #include "flavordiff/c2st.h"
 #include "flavordiff/cells.h"
 #include "flavordiff/files.h"
+
+FD_DECLS_BEGIN
 
 /* Chance of a distance outside the null when the distributions are the same. */
 #define FD_COMPARE_TAIL 0.01
@@ -66,5 +69,7 @@ char *fd_comparison_verdict(const fd_comparison *comparison, char out[256]);
 char *fd_compare_text(int n, const fd_comparison *comparisons, const fd_compare_spec *spec);
 char *fd_compare_csv(int n, const fd_comparison *comparisons);
 char *fd_compare_json(int n, const fd_comparison *comparisons, const fd_compare_spec *spec);
+
+FD_DECLS_END
 
 #endif

@@ -6,6 +6,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "flavordiff/api.h"
 #include "flavordiff/informant.h"
 #include "flavordiff/network.h"
 #include "flavordiff/project.h"
@@ -13,6 +14,8 @@
 #include "flavordiff/schedule.h"
 #include "flavordiff/target.h"
 #include "flavordiff/trainer.h"
+
+FD_DECLS_BEGIN
 
 enum { FD_MAX_ROUNDS = 20 }; /* of tuning */
 
@@ -150,5 +153,7 @@ void fd_config_default(fd_config *config);
 fd_status fd_config_load(const char *path, int n_sets, const char *const *sets, fd_config *config, fd_error *err);
 /* The resolved configuration as YAML that fd_config_load reads back to the same struct. Caller frees *text. */
 fd_status fd_config_dump(const fd_config *config, char **text, fd_error *err);
+
+FD_DECLS_END
 
 #endif

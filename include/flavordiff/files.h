@@ -7,10 +7,13 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "flavordiff/api.h"
 #include "flavordiff/informant.h"
 #include "flavordiff/network.h"
 #include "flavordiff/schedule.h"
 #include "flavordiff/target.h"
+
+FD_DECLS_BEGIN
 
 /* Written as root attributes of every HDF5 file. */
 typedef struct fd_provenance {
@@ -106,7 +109,7 @@ fd_status fd_file_describe(const char *path, bool json, char **text, fd_error *e
 /* ---- small things -------------------------------------------------------------------------------------------- */
 
 /* Target set from YAML: `name` is a path, or a name looked up as <name>.yaml in the folder FLAVORDIFF_TARGETS, then
- * in ./targets, then in targets and ../targets beside the running program. */
+ * in ./targets, in targets, ../targets and ../share/flavordiff/targets beside the running program, and where it was installed. */
 fd_status fd_target_load(const char *name, fd_target *target, fd_error *err);
 
 /* Writes text to path by temporary name, fsync, rename. Always replaces. */
@@ -122,5 +125,7 @@ fd_status fd_file_id(const char *path, char id[17], fd_error *err);
 /* Program version "0.1.0" and git revision "abc1234" or "unknown". */
 const char *fd_version(void);
 const char *fd_revision(void);
+
+FD_DECLS_END
 
 #endif

@@ -16,10 +16,13 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "flavordiff/api.h"
 #include "flavordiff/model.h"
 #include "flavordiff/network.h"
 #include "flavordiff/sampler.h"
 #include "flavordiff/schedule.h"
+
+FD_DECLS_BEGIN
 
 typedef enum fd_prediction { FD_PREDICT_NOISE, FD_PREDICT_X0, FD_PREDICT_V } fd_prediction;
 
@@ -71,5 +74,7 @@ void fd_informant_free(fd_informant *informant);
  * fd_network_denoiser whose inputs are [x, features]) and `informant` are borrowed and must outlive it. */
 fd_status fd_informed_denoiser(const fd_denoiser *network, const fd_informant *informant, const fd_schedule *schedule,
                                fd_denoiser **denoiser, fd_error *err);
+
+FD_DECLS_END
 
 #endif

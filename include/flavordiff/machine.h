@@ -2,6 +2,10 @@
 #ifndef FLAVORDIFF_MACHINE_H
 #define FLAVORDIFF_MACHINE_H
 
+#include "flavordiff/api.h"
+
+FD_DECLS_BEGIN
+
 /* Kernel set in use ("amx", "avx512bf16", "avx512", "avx2", "portable"): the best this machine has, or what the environment
  * variable FLAVORDIFF_CPU lowers it to. The first call chooses, and asks the system for the tile registers of AMX: before
  * threads start, best. */
@@ -11,5 +15,7 @@ const char *fd_machine_kernels(void);
 int fd_machine_mask_known(void);
 /* The i-th best set this machine and this build have, NULL after the last ("portable"). */
 const char *fd_machine_kernels_available(int i);
+
+FD_DECLS_END
 
 #endif

@@ -6,8 +6,11 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "flavordiff/api.h"
 #include "flavordiff/rng.h"
 #include "flavordiff/status.h"
+
+FD_DECLS_BEGIN
 
 /* Points that are taken at once where the last index of arrays is the lane, so that loops over lanes become SIMD. */
 enum { FD_LANES = 8 };
@@ -152,5 +155,7 @@ void fd_model_free(fd_model *model);
 int fd_model_param(const fd_model *model, const char *name);
 int fd_model_observable(const fd_model *model, const char *name);
 int fd_model_label(const fd_model *model, const char *name);
+
+FD_DECLS_END
 
 #endif

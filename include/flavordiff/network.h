@@ -11,7 +11,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "flavordiff/api.h"
 #include "flavordiff/status.h"
+
+FD_DECLS_BEGIN
 
 enum { FD_MAX_HIDDEN = 16, FD_MAX_WIDTH = 4096 };
 
@@ -58,5 +61,7 @@ void fd_reference_forward(const fd_network_spec *spec, const double *weights, co
 /* Loss mean_k (eps_k - target_k)^2 of one sample; adds `factor` x d loss / d weights to gradient. */
 double fd_reference_backward(const fd_network_spec *spec, const double *weights, const double *x, const double *label,
                              double time, const double *target, double factor, double *gradient);
+
+FD_DECLS_END
 
 #endif

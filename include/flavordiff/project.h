@@ -16,8 +16,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "flavordiff/api.h"
 #include "flavordiff/model.h"
 #include "flavordiff/network.h"
+
+FD_DECLS_BEGIN
 
 typedef struct fd_project_spec {
     int steps;        /* at most so many; 0: no projection */
@@ -53,5 +56,7 @@ void fd_project_tile(const fd_projector *projector, size_t n, float *x, const do
 /* The same with rows in parallel; FD_ERR_MEMORY without scratch. */
 fd_status fd_project(const fd_projector *projector, size_t n, float *x, const double *labels, uint8_t *converged,
                      fd_error *err);
+
+FD_DECLS_END
 
 #endif

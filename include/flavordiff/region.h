@@ -3,7 +3,10 @@
 #ifndef FLAVORDIFF_REGION_H
 #define FLAVORDIFF_REGION_H
 
+#include "flavordiff/api.h"
 #include "flavordiff/model.h"
+
+FD_DECLS_BEGIN
 
 /* Whether all observables (n_observables) are inside; NaN: false where a window is not open. */
 bool fd_region_holds(const fd_model *model, const fd_region *region, const double *observables);
@@ -19,5 +22,7 @@ size_t fd_region_draw(const fd_model *model, const fd_region *region, fd_rng *rn
  * many were. Consumes only `rng`, thread-safe, never allocates. */
 size_t fd_region_reject(const fd_model *model, const fd_region *region, fd_rng *rng, size_t capacity, double *theta,
                         uint64_t *tried);
+
+FD_DECLS_END
 
 #endif

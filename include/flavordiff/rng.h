@@ -8,6 +8,10 @@
 
 #include <stdint.h>
 
+#include "flavordiff/api.h"
+
+FD_DECLS_BEGIN
+
 /* Every purpose has its own stream; two purposes never share one. Numbers are part of the file
  * contract (same seed, same samples): append, never renumber. */
 typedef enum fd_stream {
@@ -58,5 +62,7 @@ double fd_rng_uniform(fd_rng *rng);
 uint64_t fd_rng_below(fd_rng *rng, uint64_t n);
 /* Standard normal, Box-Muller in double (53-bit uniforms). */
 double fd_rng_normal(fd_rng *rng);
+
+FD_DECLS_END
 
 #endif

@@ -7,8 +7,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "flavordiff/api.h"
 #include "flavordiff/network.h"
 #include "flavordiff/schedule.h"
+
+FD_DECLS_BEGIN
 
 /* Predicts the noise in x_t for a tile of up to max_rows samples at one time. All calls for a tile use
  * one scratch block (scratch_bytes, 64-byte aligned, owned by the caller; tiles in different threads use
@@ -116,5 +119,7 @@ size_t fd_sampler_scratch_bytes(const fd_sampler *sampler, const fd_denoiser *de
  * number of threads gives the same samples. labels as in fd_denoiser.prepare. State is float32. */
 void fd_sampler_run(const fd_sampler *sampler, const fd_denoiser *denoiser, uint64_t seed, uint64_t first_item,
                     int rows, const float *labels, int shared_label, float *x, void *scratch);
+
+FD_DECLS_END
 
 #endif

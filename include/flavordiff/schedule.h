@@ -6,7 +6,10 @@
 #ifndef FLAVORDIFF_SCHEDULE_H
 #define FLAVORDIFF_SCHEDULE_H
 
+#include "flavordiff/api.h"
 #include "flavordiff/status.h"
+
+FD_DECLS_BEGIN
 
 typedef enum fd_schedule_kind { FD_SCHEDULE_LINEAR, FD_SCHEDULE_COSINE, FD_SCHEDULE_LOG_SNR } fd_schedule_kind;
 
@@ -37,5 +40,7 @@ fd_status fd_schedule_create(const fd_schedule_spec *spec, fd_schedule **schedul
 void fd_schedule_free(fd_schedule *schedule);
 /* s_t = sqrt((1 - abar_t) / abar_t), t in 0..T: 0 at t = 0, strictly increasing. */
 double fd_schedule_s(const fd_schedule *schedule, int t);
+
+FD_DECLS_END
 
 #endif

@@ -6,8 +6,11 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "flavordiff/api.h"
 #include "flavordiff/config.h"
 #include "flavordiff/files.h"
+
+FD_DECLS_BEGIN
 
 /* Asked to stop: a flag the caller may set from a signal handler or a timer. */
 typedef struct fd_run {
@@ -94,5 +97,7 @@ fd_status fd_stage_report(const fd_run *run, const char *run_folder, fd_error *e
  * (config.informed.enabled), whose samples are then those analysed and drawn; the paper's go into `folder`/paper. Says in the
  * end how many solutions each network gave. FD_ERR_CONFIG when neither is asked for. */
 fd_status fd_pipeline(const fd_run *run, const char *folder, fd_error *err);
+
+FD_DECLS_END
 
 #endif

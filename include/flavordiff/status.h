@@ -6,11 +6,15 @@
 #ifndef FLAVORDIFF_STATUS_H
 #define FLAVORDIFF_STATUS_H
 
+#include "flavordiff/api.h"
+
 #if defined(__GNUC__)
 #define FD_PRINTF(fmt, args) __attribute__((format(printf, fmt, args)))
 #else
 #define FD_PRINTF(fmt, args)
 #endif
+
+FD_DECLS_BEGIN
 
 typedef enum fd_status {
     FD_OK = 0,
@@ -43,5 +47,7 @@ const char *fd_status_name(fd_status status);
 /* Exit code of the program: 0 done, 1 failed, 2 usage or configuration, 3 bad or incompatible
  * file, 5 done but a diagnostic failed under --strict, 75 stopped with its work kept (--resume). */
 int fd_status_exit_code(fd_status status);
+
+FD_DECLS_END
 
 #endif

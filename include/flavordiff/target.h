@@ -6,7 +6,10 @@
 
 #include <stdint.h>
 
+#include "flavordiff/api.h"
 #include "flavordiff/model.h"
+
+FD_DECLS_BEGIN
 
 typedef enum fd_group { /* what a measurement counts for */
     FD_GROUP_MASS,      /* the two mass-squared differences (labels) */
@@ -91,5 +94,7 @@ void fd_judge_region(const fd_judge *judge, double widen, fd_region *region);
 /* A label drawn from the global fit: masses and angles from exp(-chi^2 / 2) with the two errors of each measurement, delta
  * uniform, nothing cut. The smooth alternative to the 3 sigma window. Deterministic in rng. */
 void fd_judge_gaussian_label(const fd_judge *judge, fd_rng *rng, double *label);
+
+FD_DECLS_END
 
 #endif

@@ -7,9 +7,12 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "flavordiff/api.h"
 #include "flavordiff/informant.h"
 #include "flavordiff/network.h"
 #include "flavordiff/schedule.h"
+
+FD_DECLS_BEGIN
 
 typedef struct fd_train_spec {
     int batch;                   /* 64 */
@@ -74,5 +77,7 @@ void fd_trainer_save(const fd_trainer *trainer, void *state);
 fd_status fd_trainer_restore(fd_trainer *trainer, const void *state, fd_error *err);
 /* Copies current weights in canonical order; ema selects the averaged ones. */
 void fd_trainer_weights(const fd_trainer *trainer, bool ema, float *weights);
+
+FD_DECLS_END
 
 #endif

@@ -301,11 +301,13 @@ static fd_status find(const char *name, char *path, fd_error *err) {
     program_folder(program);
     if (folder && *folder && readable(path, folder, "", name)) return FD_OK;
     if (readable(path, "targets", "", name)) return FD_OK;
-    if (*program && (readable(path, program, "/targets", name) || readable(path, program, "/../targets", name)))
-        return FD_OK;
+    static const char *const beside[] = {"/targets", "/../targets", "/../share/flavordiff/targets"};
+    for (size_t i = 0; *program && i < sizeof beside / sizeof *beside; i++)
+        if (readable(path, program, beside[i], name)) return FD_OK;
+    if (readable(path, FD_TARGETS, "", name)) return FD_OK; /* a program of another's that uses the library */
     return fd_fail(err, FD_ERR_FILE,
-                   "no target set '%s': no %s.yaml in the folder FLAVORDIFF_TARGETS%s%s, in ./targets, or in targets or ../targets "
-                   "beside the program; name one of those, or a path",
+                   "no target set '%s': no %s.yaml in the folder FLAVORDIFF_TARGETS%s%s, in ./targets, beside the program or "
+                   "in " FD_TARGETS "; name one that is there, or a path",
                    name, name, folder ? " = " : " (not set)", folder ? folder : "");
 }
 
