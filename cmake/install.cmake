@@ -6,6 +6,9 @@ add_library(flavordiff_shared SHARED)
 target_link_libraries(flavordiff_shared PRIVATE flavordiff_objects)
 set_target_properties(flavordiff_shared PROPERTIES OUTPUT_NAME flavordiff VERSION ${PROJECT_VERSION} SOVERSION 0
                       LINKER_LANGUAGE C)
+if(NOT FLAVORDIFF_SANITIZE) # what a sanitizer adds is in the program
+  target_link_options(flavordiff_shared PRIVATE -Wl,--no-undefined)
+endif()
 
 # The static library is one object in which hidden names are local: it defines what the shared one shows, and nothing else.
 set(static ${CMAKE_BINARY_DIR}/libflavordiff.a)
