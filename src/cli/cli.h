@@ -38,6 +38,7 @@ typedef enum cli_option_bit {
     CLI_UNTIL = 1 << 23, /* the stop rules of sample */
     CLI_RESUME = 1 << 24, /* the options of verbs that keep checkpoints */
     CLI_BENCH = 1 << 25,
+    CLI_FORMAT = 1 << 26,
     CLI_EVERYWHERE = 1 << 30, /* of every verb, and so not in its list */
     CLI_STAGE = CLI_CONFIG | CLI_OUTPUT | CLI_SEED | CLI_THREADS | CLI_SET | CLI_FORCE | CLI_DRY_RUN | CLI_MAX_TIME |
                 CLI_TARGET | CLI_QUIET,
@@ -53,7 +54,7 @@ typedef struct cli {
     const char *args[CLI_MAX_ARGS];
     int n_sets;
     const char *sets[CLI_MAX_SETS];
-    const char *config, *output, *target, *phases;
+    const char *config, *output, *target, *phases, *format;
     bool have_seed, force, resume, dry_run, json, markdown, isa_below, quiet, strict, no_project, csv, all_rows;
     uint64_t seed;
     uint64_t count;  /* -n; 0: not given */
@@ -114,6 +115,7 @@ fd_status verb_reference(cli *c, fd_error *err);
 fd_status verb_exact(cli *c, fd_error *err);
 fd_status verb_run(cli *c, fd_error *err);
 fd_status verb_compare(cli *c, fd_error *err);
+fd_status verb_export(cli *c, fd_error *err);
 fd_status verb_evaluate(cli *c, fd_error *err);
 fd_status verb_info(cli *c, fd_error *err);
 fd_status verb_bench(cli *c, fd_error *err);

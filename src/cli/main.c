@@ -99,6 +99,13 @@ const cli_verb cli_verbs[] = {
      "solutions inside the prior, and with -n the first N of each set. The exit code does not depend on what is found.",
      "flavordiff compare reference.h5 samples.h5 -n 5000", CLI_NUMBER | CLI_ALL_ROWS | CLI_OUTPUT | CLI_JSON | CLI_CSV | CLI_FORCE | CLI_TOGETHER | CLI_SEED | CLI_THREADS, 2,
      CLI_MAX_ARGS, verb_compare, NULL},
+    {"export", "SAMPLES.h5", "a sample set for other tools: CSV, NPZ, GetDist, SLHA, NuFIT",
+     "Writes parameters, observables, chi2 and verdict of the solutions inside the prior, with 17 significant digits. --format csv: "
+     "a row a point, which evaluate reads back; npz: one array a column, for numpy.load; getdist: the chain OUT.txt with OUT.paramnames "
+     "and OUT.ranges, phases periodic; slha: blocks SMINPUTS, UPMNSIN, YNU, MNUR a point; nufit: best and central values with 1 and 3 "
+     "sigma ranges of every prediction. Without -o the files lie beside SAMPLES. docs/formats.md.",
+     "flavordiff export samples.h5 --format npz", CLI_FORMAT | CLI_OUTPUT | CLI_NUMBER | CLI_ALL_ROWS | CLI_FORCE | CLI_QUIET, 1, 1,
+     verb_export, NULL},
     {"attribute", "SOLUTIONS.h5", "which predictions are the data's, and which the prior's",
      "Draws -n points from the prior, and as many from the prior inside the windows of the two mass-squared differences, for the model and "
      "target set of SOLUTIONS, and puts all three side by side: quartiles of every quantity, KS distance and Jensen-Shannon divergence in "

@@ -47,6 +47,7 @@ static const option_row options[] = {
     {CLI_BENCH, "only", NULL, "NAMES", "rates to measure, separated by commas; default: all"},
     {CLI_BENCH, "seconds", NULL, "S", "time for all of them together; default 45"},
     {CLI_JSON, "json", NULL, NULL, "answer in JSON"},
+    {CLI_FORMAT, "format", NULL, "KIND", "csv, npz, getdist, slha or nufit"},
     {CLI_CSV, "csv", NULL, NULL, "answer in CSV"},
     {CLI_PHASES, "phases", NULL, "takagi|paper", "Majorana phases: true (default), or the paper's artefact alpha21 = 0"},
     {CLI_VEV, "vev", NULL, "GEV", "vev that turns k into M3; default 246 (the paper's)"},
@@ -183,6 +184,7 @@ static fd_status apply(cli *c, const option_row *o, const char *value, fd_error 
         else status = parse_positive(o->name, value, &c->seconds, err);
         break;
     case CLI_JSON: c->json = true; break;
+    case CLI_FORMAT: c->format = value; break;
     case CLI_CSV: c->csv = true; break;
     case CLI_MARKDOWN: c->markdown = true; break;
     case CLI_ISA_BELOW: c->isa_below = true; break;
