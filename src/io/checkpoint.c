@@ -248,9 +248,20 @@ fd_status fd_checkpoint_replace(fd_checkpoint *c, int n, const fd_piece *pieces,
 
 const char *fd_checkpoint_name(const fd_checkpoint *c) { return c->name; }
 
+/* With what a kill may have left of a replacement: its name is the output's, with .checkpoint.part behind it. */
+static void remove_files(fd_checkpoint *c) {
+    size_t length = strlen(c->name);
+    unlink(c->name);
+    char *part = malloc(length + sizeof ".part");
+    if (!part) return;
+    snprintf(part, length + sizeof ".part", "%s.part", c->name);
+    unlink(part);
+    free(part);
+}
+
 void fd_checkpoint_close(fd_checkpoint *c, bool keep) {
     if (!c) return;
-    if (c->fd >= 0 && !(keep && c->records)) unlink(c->name);
+    if (c->fd >= 0 && !(keep && c->records)) remove_files(c);
     if (c->fd >= 0) close(c->fd);
     free(c->payload);
     free(c->header);
