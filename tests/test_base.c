@@ -55,6 +55,37 @@ static void streams_differ_and_repeat(void **state) {
         for (int j = 0; j < i; j++) assert_int_not_equal(first[i], first[j]);
 }
 
+/* Pairs lie at the radius and angle of two uniforms; an odd number takes one component of the last; both components are normal
+ * and have nothing to do with each other, within five deviations. */
+static void normals_in_pairs(void **state) {
+    (void)state;
+    enum { N = 200000 };
+    static double z[N];
+    fd_rng a, b;
+    fd_rng_start(&a, 9, FD_STREAM_TEST, 0, 0);
+    fd_rng_start(&b, 9, FD_STREAM_TEST, 0, 0);
+    fd_rng_normals(&a, 7, z);
+    for (int i = 0; i < 8; i += 2) {
+        double u = fd_rng_uniform(&b), v = fd_rng_uniform(&b);
+        assert_true(fabs(hypot(z[i], i < 6 ? z[i + 1] : z[i] * tan(6.283185307179586477 * v)) - sqrt(-2 * log(1 - u))) < 1e-9);
+        if (i < 6) assert_true(fabs(remainder(atan2(z[i + 1], z[i]) - 6.283185307179586477 * v, 6.283185307179586477)) < 1e-12);
+    }
+    assert_true(fd_rng_u32(&a) == fd_rng_u32(&b));
+    fd_rng_normals(&a, N, z);
+    for (int part = 0; part < 2; part++) {
+        double square = 0, fourth = 0, product = 0;
+        for (int i = 0; i < N; i += 2) {
+            double x = z[i + part] * z[i + part];
+            square += x;
+            fourth += x * x;
+            product += z[i] * z[i + 1];
+        }
+        assert_true(fabs(square / (N / 2) - 1) < 5 * sqrt(2.0 / (N / 2)));
+        assert_true(fabs(fourth / (N / 2) - 3) < 5 * sqrt(96.0 / (N / 2)));
+        assert_true(fabs(product / (N / 2)) < 5 * sqrt(1.0 / (N / 2)));
+    }
+}
+
 static void moments(void **state) {
     (void)state;
     enum { N = 200000 };
@@ -81,7 +112,7 @@ int main(void) {
         cmocka_unit_test(error_chain_keeps_head),
         cmocka_unit_test(philox_known_answer),
         cmocka_unit_test(streams_differ_and_repeat),
-        cmocka_unit_test(moments),
+        cmocka_unit_test(moments), cmocka_unit_test(normals_in_pairs),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

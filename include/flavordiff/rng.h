@@ -62,6 +62,8 @@ double fd_rng_uniform(fd_rng *rng);
 uint64_t fd_rng_below(fd_rng *rng, uint64_t n);
 /* Standard normal, Box-Muller in double (53-bit uniforms). */
 double fd_rng_normal(fd_rng *rng);
+/* n of them at half the price: both components of every point of the plane. */
+void fd_rng_normals(fd_rng *rng, int n, double *out);
 
 FD_DECLS_END
 

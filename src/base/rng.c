@@ -61,3 +61,11 @@ double fd_rng_normal(fd_rng *rng) {
     double radius = sqrt(-2.0 * log(1.0 - fd_rng_uniform(rng)));
     return radius * cos(FD_TWO_PI * fd_rng_uniform(rng));
 }
+
+void fd_rng_normals(fd_rng *rng, int n, double *out) {
+    for (int i = 0; i < n; i += 2) {
+        double radius = sqrt(-2.0 * log(1.0 - fd_rng_uniform(rng))), angle = FD_TWO_PI * fd_rng_uniform(rng);
+        out[i] = radius * cos(angle);
+        if (i + 1 < n) out[i + 1] = radius * sin(angle);
+    }
+}

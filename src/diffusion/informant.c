@@ -189,7 +189,7 @@ static void inform(const fd_informant *self, int rows, const float *x, const int
         bool any = false;
         load(m, count, x + first * self->dim, t + first, labels + first * self->n_labels, given + first, l);
         for (int w = 0; w < count; w++) any |= l->given[w];
-        memset(l->dx, 0, sizeof l->dx);
+        memset(l->dx, 0, (size_t)self->dim * sizeof *l->dx);
         if (any) label_steps(m, l);
         fill_features(m, t + first, count, l);
         for (int w = 0; w < count; w++)

@@ -234,7 +234,8 @@ static void walk_levels(const fd_mcmc *m, chain *q) {
     memcpy(q->aim_labels, q->labels, sizeof q->labels);
     for (int step = 0; step < (known ? LEVELS : 1); step++) {
         double size = exp2(-1 - 4 * fd_rng_uniform(&q->rng)); /* long steps get far, short ones get on */
-        for (int k = 0; k < m->n; k++) next[k] = q->aim[k] + size * m->spread[k] * fd_rng_normal(&q->rng);
+        fd_rng_normals(&q->rng, m->n, next);
+        for (int k = 0; k < m->n; k++) next[k] = q->aim[k] + size * m->spread[k] * next[k];
         double gain = weigh_level(m, next, labels) - now;
         if (!(log(1 - fd_rng_uniform(&q->rng)) < gain)) continue;
         now += gain;
@@ -298,7 +299,8 @@ static void find(tile *t, int count, way *ways) {
 /* `there` := a step along the tangent space, aim := another level. */
 static void propose(const fd_mcmc *m, chain *q) {
     double v[FD_MAX_PARAMS];
-    for (int i = 0; i < m->dim; i++) v[i] = m->tangent * fd_rng_normal(&q->rng);
+    fd_rng_normals(&q->rng, m->dim, v);
+    for (int i = 0; i < m->dim; i++) v[i] *= m->tangent;
     to_tangent(m, &q->here, v);
     q->size = dot(m->dim, v, v);
     for (int i = 0; i < m->dim; i++) q->there.x[i] = q->here.x[i] + v[i];
