@@ -14,6 +14,7 @@
 enum { VW = 8 };
 typedef double vd __attribute__((vector_size(64)));
 typedef int64_t vl __attribute__((vector_size(64)));
+typedef uint64_t vu __attribute__((vector_size(64)));
 static inline vd vsqrt(vd x) { return (vd)_mm512_sqrt_pd((__m512d)x); }
 static inline bool any(vl mask) { return _mm512_movepi64_mask((__m512i)mask) != 0; }
 #elif defined(__AVX2__)
@@ -21,12 +22,14 @@ static inline bool any(vl mask) { return _mm512_movepi64_mask((__m512i)mask) != 
 enum { VW = 4 };
 typedef double vd __attribute__((vector_size(32)));
 typedef int64_t vl __attribute__((vector_size(32)));
+typedef uint64_t vu __attribute__((vector_size(32)));
 static inline vd vsqrt(vd x) { return (vd)_mm256_sqrt_pd((__m256d)x); }
 static inline bool any(vl mask) { return _mm256_movemask_pd((__m256d)mask) != 0; }
 #else
 enum { VW = 2 };
 typedef double vd __attribute__((vector_size(16)));
 typedef int64_t vl __attribute__((vector_size(16)));
+typedef uint64_t vu __attribute__((vector_size(16)));
 static inline vd vsqrt(vd x) { return (vd){sqrt(x[0]), sqrt(x[1])}; }
 static inline bool any(vl mask) { return (mask[0] | mask[1]) != 0; }
 #endif

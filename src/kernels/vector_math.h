@@ -16,7 +16,7 @@ static inline vd polynomial(const double *c, int n, vd x) {
 }
 
 /* 2^n for n whole, |n| < 1022. */
-static inline vd power_of_two(vd n) { return (vd)(((vl)(n + rounder) + 1023) << 52); }
+static inline vd power_of_two(vd n) { return (vd)(((vu)(n + rounder) + 1023) << 52); }
 
 /* Remainder by pi/2 in three parts of 33 bits each (the first two products are exact). */
 static inline void vsincos(vd x, vd *sine, vd *cosine) {
@@ -26,15 +26,15 @@ static inline void vsincos(vd x, vd *sine, vd *cosine) {
                                -2.75573143513906633035e-07, 2.08757232129817482790e-09, -1.13596475577881948265e-11};
     vl far = ~(vabs(x) < 1e6);
     vd turns = x * 0.63661977236758134308 + rounder;
-    vl quarter = (vl)turns;
+    vu quarter = (vu)turns;
     turns -= rounder;
     vd r = ((x - turns * 1.57079632673412561417e+00) - turns * 6.07710050630396597660e-11) - turns * 2.0222662487959506e-21;
     vd z = r * r, half = 0.5 * z, one = 1.0 - half;
     vd sin_r = r + r * z * polynomial(s, 6, z);
     vd cos_r = one + (((1.0 - one) - half) + z * z * polynomial(c, 6, z));
-    vl odd = -(quarter & 1);
-    *sine = (vd)((vl)choose(odd, cos_r, sin_r) ^ ((quarter & 2) << 62));
-    *cosine = (vd)((vl)choose(odd, sin_r, cos_r) ^ (((quarter + 1) & 2) << 62));
+    vl odd = (vl)(0 - (quarter & 1));
+    *sine = (vd)((vu)choose(odd, cos_r, sin_r) ^ ((quarter & 2) << 62));
+    *cosine = (vd)((vu)choose(odd, sin_r, cos_r) ^ (((quarter + 1) & 2) << 62));
     for (int w = 0; any(far) && w < VW; w++)
         if (far[w]) (*sine)[w] = sin(x[w]), (*cosine)[w] = cos(x[w]);
 }
@@ -78,9 +78,9 @@ static inline vd vlog10(vd x) {
                                2.222219843214978396e-01, 1.818357216161805012e-01, 1.531383769920937332e-01,
                                1.479819860511658591e-01};
     vl far = ~((x >= 0x1p-1022) & (x < 0x1p1023));
-    vl bits = (vl)x - (INT64_C(0x3fe6a09e667f3bcd) - (INT64_C(1023) << 52));
+    vl bits = (vl)((vu)x - (UINT64_C(0x3fe6a09e667f3bcd) - (UINT64_C(1023) << 52)));
     vl exponent = (bits >> 52) - 1023;
-    vd f = (vd)((vl)x - (exponent << 52)) - 1.0, s = f / (2.0 + f), z = s * s, half = 0.5 * f * f;
+    vd f = (vd)((vu)x - ((vu)exponent << 52)) - 1.0, s = f / (2.0 + f), z = s * s, half = 0.5 * f * f;
     vd logarithm = f - (half - s * (half + z * polynomial(c, 7, z)));
     vd e = (vd)(exponent + INT64_C(0x4338000000000000)) - rounder;
     vd y = e * 3.01029995663611771306e-01 + (e * 3.69423907715893078616e-13 + logarithm * 4.34294481903251816668e-01);
