@@ -42,7 +42,7 @@ static void write_point(const fd_source *s, size_t i, uint64_t number, FILE *f) 
         fprintf(f, "BLOCK %sYNU # rows: heavy states, columns: e, mu, tau\n", part ? "IM" : "");
         for (int r = 0; r < 3; r++)
             for (int c = 0; c < 3; c++) {
-                char name[16];
+                char name[24];
                 snprintf(name, sizeof name, "%s_Y_%d%s", kinds[part], r + 1, flavours[c]);
                 fprintf(f, "  %d %d %.17g\n", r + 1, c + 1, parameter(s, i, name));
             }
@@ -50,7 +50,7 @@ static void write_point(const fd_source *s, size_t i, uint64_t number, FILE *f) 
     for (int part = 0; part < 2; part++) {
         fprintf(f, "BLOCK %sMNUR # Majorana masses [GeV]\n", part ? "IM" : "");
         for (int r = 0; r < 3; r++) {
-            char mass[16], phase[16];
+            char mass[24], phase[24];
             snprintf(mass, sizeof mass, "M%d_GeV", r + 1);
             snprintf(phase, sizeof phase, "arg_M%d", r + 1); /* there is no arg_M3: real */
             double angle = parameter(s, i, phase);
