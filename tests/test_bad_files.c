@@ -295,6 +295,23 @@ static void wrong_informants_are_named(void **state) {
     assert_int_equal(fd_model_file_is_informed("no/such.h5", &informed, &err), FD_ERR_FILE);
 }
 
+static herr_t no_time(hid_t object, const char *name, const H5O_info_t *info, void *user) {
+    (void)object, (void)user;
+    if (info->ctime || info->mtime || info->btime) fail_msg("object %s has a time", name);
+    return 0;
+}
+
+/* The same content is the same bytes, whenever it is written. */
+static void no_object_has_a_time(void **state) {
+    (void)state;
+    const char *paths[] = {fresh_samples(), fresh_network(true), fresh_informed()};
+    for (int i = 0; i < 3; i++) {
+        hid_t file = H5Fopen(paths[i], H5F_ACC_RDONLY, H5P_DEFAULT);
+        assert_true(H5Ovisit2(file, H5_INDEX_NAME, H5_ITER_INC, no_time, NULL, H5O_INFO_TIME) >= 0);
+        H5Fclose(file);
+    }
+}
+
 /* Without the care (and the fsync) of fd_write_text: there are many of these. */
 static void write_bytes(const char *path, const char *bytes, size_t length) {
     FILE *file = fopen(path, "wb");
@@ -370,6 +387,7 @@ int main(void) {
         cmocka_unit_test(rows_of_another_model_are_named),
         cmocka_unit_test(wrong_network_files_are_named),
         cmocka_unit_test(wrong_informants_are_named),
+        cmocka_unit_test(no_object_has_a_time),
         cmocka_unit_test(truncated_files_are_refused),
         cmocka_unit_test(damaged_files_are_answered),
     };

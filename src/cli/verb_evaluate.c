@@ -15,7 +15,7 @@ typedef struct evaluation {
     const fd_model *model;
     const fd_judge *judge;
     int n_columns;        /* observables up to and with M3_GeV: the documented columns */
-    bool json;
+    bool json, failed;    /* failed: memory ran short, the answer has gaps */
     FILE *out;
     uint64_t rows, outside, undefined; /* undefined: no finite masses or labels; their rows are not a number */
     long first_outside, first_undefined; /* their lines */
@@ -33,18 +33,19 @@ static void explain(const fd_model *model, const double *theta, char *reason, si
     snprintf(reason, size, "r1 > r2");
 }
 
-static void write_json(const evaluation *e, const double *obs, double chi2, int inside) {
+static void write_json(evaluation *e, const double *obs, double chi2, int inside) {
     json_t *row = json_object();
     for (int i = 0; i < e->n_columns; i++) json_object_set_new(row, e->model->observables[i].name, isfinite(obs[i]) ? json_real(obs[i]) : json_null());
     json_object_set_new(row, "chi2", isfinite(chi2) ? json_real(chi2) : json_null());
     json_object_set_new(row, "inside_3sigma", json_integer(inside));
-    char *text = json_dumps(row, JSON_REAL_PRECISION(17));
+    char *text = json_object_size(row) == (size_t)e->n_columns + 2 ? json_dumps(row, JSON_REAL_PRECISION(17)) : NULL;
+    e->failed = e->failed || !text;
     fprintf(e->out, "%s%s", e->rows ? ",\n " : " ", text ? text : "{}");
     free(text);
     json_decref(row);
 }
 
-static void write_csv(const evaluation *e, const double *obs, double chi2, int inside) {
+static void write_csv(evaluation *e, const double *obs, double chi2, int inside) {
     for (int i = 0; i < e->n_columns; i++) fprintf(e->out, "%.17g,", obs[i]);
     fprintf(e->out, "%.17g,%d\n", chi2, inside);
 }
@@ -77,6 +78,8 @@ static fd_status all(evaluation *e, csv_reader *reader, fd_error *err) {
         status = csv_next(reader, e->model, theta, &more, err);
     }
     if (e->json) fputs("\n]\n", e->out);
+    if (!status && (e->failed || (e->out != stdout && ferror(e->out))))
+        status = fd_fail(err, FD_ERR_MEMORY, "%s: out of memory", reader->path);
     if (!status && e->rows == 0)
         status = fd_fail(err, FD_ERR_EMPTY, "%s: a header and no points", reader->path);
     return status;

@@ -29,7 +29,7 @@ static void target_text(const fd_target *t) {
                t->limits[i].source);
 }
 
-static void target_json(const fd_target *t) {
+static fd_status target_json(const fd_target *t, fd_error *err) {
     json_t *measurements = json_array(), *limits = json_array();
     for (int i = 0; i < t->n_measurements; i++) {
         const fd_measurement *m = &t->measurements[i];
@@ -49,9 +49,14 @@ static void target_json(const fd_target *t) {
     json_t *root = json_pack("{s:s, s:s, s:s, s:s, s:s, s:o, s:o}", "kind", "target", "name", t->name, "title", t->title,
                              "ordering", fd_ordering_name(t->ordering), "source", t->source,
                              "measurements", measurements, "limits", limits);
-    json_dumpf(root, stdout, JSON_INDENT(2) | JSON_REAL_PRECISION(15));
-    putchar('\n');
+    /* jansson leaves out what could not be allocated */
+    bool whole = root && json_array_size(measurements) == (size_t)t->n_measurements && json_array_size(limits) == (size_t)t->n_limits;
+    char *text = whole ? json_dumps(root, JSON_INDENT(2) | JSON_REAL_PRECISION(15)) : NULL;
+    if (text) puts(text);
+    fd_status status = text ? FD_OK : fd_fail(err, FD_ERR_MEMORY, "%s: out of memory", t->name);
+    free(text);
     json_decref(root);
+    return status;
 }
 
 static bool is_target(const char *name) {
@@ -64,7 +69,8 @@ fd_status verb_info(cli *c, fd_error *err) {
     if (is_target(c->args[0])) {
         fd_target target;
         fd_status status = fd_target_load(c->args[0], &target, err);
-        if (!status) (c->json ? target_json : target_text)(&target);
+        if (!status && c->json) status = target_json(&target, err);
+        else if (!status) target_text(&target);
         return status;
     }
     char *text = NULL;

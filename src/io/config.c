@@ -496,7 +496,8 @@ fd_status fd_config_dump(const fd_config *config, char **text, fd_error *err) {
     FILE *out = open_memstream(text, &length);
     if (!out) return fd_fail(err, FD_ERR_MEMORY, "configuration: out of memory");
     print_keys(out, fd_config_keys, config, 0);
-    if (fclose(out) == 0) return FD_OK;
+    bool good = !ferror(out);
+    if (fclose(out) == 0 && good) return FD_OK;
     free(*text);
     *text = NULL;
     return fd_fail(err, FD_ERR_MEMORY, "configuration: out of memory");

@@ -1,4 +1,5 @@
 /* --set a.b=value: edits the tree of a YAML document and writes it out again. */
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -7,9 +8,10 @@
 
 #include "io/config_keys.h"
 
-enum { MAX_DEPTH = 8 };
+enum { MAX_DEPTH = 8, MAX_NODES = 100000 };
 
 static fd_status fail(fd_error *err, fd_status status, const char *setting, const char *message) {
+    if (errno == ENOMEM) return fd_fail(err, FD_ERR_MEMORY, "--set %.200s: out of memory", setting); /* libyaml says no more than no */
     return fd_fail(err, status, "--set %.200s: %s", setting, message);
 }
 
@@ -22,10 +24,10 @@ static int parse(yaml_document_t *document, const char *text, size_t length) {
     return good;
 }
 
-/* Copies a node of one document into another; 0 without memory, or where an alias makes it endless. */
+/* Copies a node of one document into another; 0 without memory, or where aliases make it endless. */
 static int copy_node(yaml_document_t *to, yaml_document_t *from, int index, int depth) {
     const yaml_node_t *node = yaml_document_get_node(from, index);
-    if (!node || depth > MAX_DEPTH) return 0;
+    if (!node || depth > MAX_DEPTH || to->nodes.top - to->nodes.start > MAX_NODES) return 0;
     if (node->type == YAML_SCALAR_NODE)
         return yaml_document_add_scalar(to, NULL, node->data.scalar.value, (int)node->data.scalar.length,
                                         node->data.scalar.style);
@@ -120,12 +122,14 @@ static int print(yaml_document_t *document, char **text, size_t *length) {
     yaml_emitter_set_unicode(&emitter, 1);
     int good = yaml_emitter_open(&emitter) && yaml_emitter_dump(&emitter, document) && yaml_emitter_close(&emitter);
     yaml_emitter_delete(&emitter);
+    good = good && !ferror(out);
     return fclose(out) == 0 && good;
 }
 
 fd_status fd_config_override(const char *text, size_t length, const char *setting, char **out, size_t *out_length,
                              fd_error *err) {
     *out = NULL;
+    errno = 0;
     if (!strchr(setting, '=')) return fail(err, FD_ERR_USAGE, setting, "no '='; write it as block.key=value");
     yaml_document_t document;
     if (!parse(&document, text, length)) return fail(err, FD_ERR_CONFIG, setting, "the configuration is not valid YAML");

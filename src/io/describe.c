@@ -6,6 +6,7 @@
 
 #include "flavordiff/files.h"
 #include "io/h5.h"
+#include "io/json.h"
 #include "io/provenance.h"
 #include "io/sample_info.h"
 
@@ -155,15 +156,18 @@ static char *as_lines(json_t *object) {
     char *text = NULL;
     size_t length = 0;
     FILE *out = open_memstream(&text, &length);
-    if (!out) return NULL;
-    print_lines(out, object, 0);
-    if (fclose(out) == 0) return text;
+    char *json = fd_json_text(object, 0); /* whether it is whole */
+    bool good = out && json;
+    free(json);
+    if (good) print_lines(out, object, 0);
+    good = good && !ferror(out);
+    if (out && fclose(out) == 0 && good) return text;
     free(text);
     return NULL;
 }
 
 static char *as_json(json_t *object) {
-    char *text = json_dumps(object, JSON_INDENT(2)), *line = text ? realloc(text, strlen(text) + 2) : NULL;
+    char *text = fd_json_text(object, JSON_INDENT(2)), *line = text ? realloc(text, strlen(text) + 2) : NULL;
     if (!line) free(text);
     return line ? strcat(line, "\n") : NULL;
 }
@@ -172,6 +176,7 @@ fd_status fd_file_describe(const char *path, bool json, char **text, fd_error *e
     *text = NULL;
     char format[32];
     fd_h5 h;
+    fd_json_watch();
     json_t *object = json_object();
     json_object_set_new(object, "file", json_string(path));
     fd_h5_open(&h, path, err);

@@ -19,12 +19,15 @@ void fd_h5_fail(fd_h5 *h, fd_status status, const char *format, ...) {
     va_start(args, format);
     vsnprintf(message, sizeof message, format, args);
     va_end(args);
-    h->status = fd_fail(h->err, status, "%s: %s", h->path, message);
+    if (status == FD_ERR_FORMAT && h->io && *h->io) /* not the file is wrong, reading it failed */
+        h->status = fd_fail(h->err, FD_ERR_FILE, "%s: cannot read: %s", h->path, strerror(*h->io));
+    else
+        h->status = fd_fail(h->err, status, "%s: %s", h->path, message);
 }
 
 static void fail_write(fd_h5 *h, const char *what) {
-    if (h->write_error)
-        fd_h5_fail(h, FD_ERR_FILE, "cannot write: %s", strerror(h->write_error));
+    if (h->io_error)
+        fd_h5_fail(h, FD_ERR_FILE, "cannot write: %s", strerror(h->io_error));
     else
         fd_h5_fail(h, FD_ERR_FILE, "cannot write %s: HDF5 refused", what);
 }
@@ -41,7 +44,8 @@ void fd_h5_create(fd_h5 *h, const char *name, const char *path, fd_error *err) {
     *h = (fd_h5){.file = H5I_INVALID_HID, .path = path, .err = err};
     silence();
     hid_t access = H5Pcreate(H5P_FILE_ACCESS), create = H5Pcreate(H5P_FILE_CREATE);
-    hid_t driver = fd_h5_use_driver(access, &h->write_error);
+    h->io = &h->io_error;
+    hid_t driver = fd_h5_use_driver(access, h->io);
     /* 1.10: checksummed metadata, and readable by every HDF5 since 2016. */
     if (driver >= 0 && H5Pset_libver_bounds(access, H5F_LIBVER_V110, H5F_LIBVER_V110) >= 0 &&
         H5Pset_fclose_degree(access, H5F_CLOSE_STRONG) >= 0 && H5Pset_obj_track_times(create, false) >= 0)
@@ -55,7 +59,7 @@ void fd_h5_create(fd_h5 *h, const char *name, const char *path, fd_error *err) {
 void fd_h5_close(fd_h5 *h) {
     if (h->file < 0) return;
     if (H5Fflush(h->file, H5F_SCOPE_LOCAL) < 0) fail_write(h, "the file");
-    if (H5Fclose(h->file) < 0 || h->write_error) fail_write(h, "the file");
+    if (H5Fclose(h->file) < 0 || h->io_error) fail_write(h, "the file");
     h->file = H5I_INVALID_HID;
 }
 
@@ -66,13 +70,11 @@ void fd_h5_drop(fd_h5 *h, hid_t object) {
 
 hid_t fd_h5_new_group(fd_h5 *h, const char *name) {
     if (h->status) return H5I_INVALID_HID;
-    hid_t create = H5Pcreate(H5P_GROUP_CREATE), links = H5Pcreate(H5P_LINK_CREATE);
-    H5Pset_obj_track_times(create, false);
-    H5Pset_create_intermediate_group(links, 1);
-    hid_t group = H5Gcreate2(h->file, name, links, create, H5P_DEFAULT);
+    hid_t create = H5Pcreate(H5P_GROUP_CREATE);
+    H5Pset_obj_track_times(create, false); /* same content, same bytes */
+    hid_t group = H5Gcreate2(h->file, name, H5P_DEFAULT, create, H5P_DEFAULT);
     if (group < 0) fail_write(h, name);
     H5Pclose(create);
-    H5Pclose(links);
     return group;
 }
 
@@ -170,7 +172,7 @@ void fd_h5_append(fd_h5 *h, hid_t dataset, hid_t type, size_t n, const void *row
     if (H5Dset_extent(dataset, dims) < 0) fail_write(h, "rows");
     if (h->status) return;
     space = select_rows(dataset, first, n, &memory);
-    if (space < 0 || memory < 0 || H5Dwrite(dataset, type, memory, space, H5P_DEFAULT, rows) < 0 || h->write_error)
+    if (space < 0 || memory < 0 || H5Dwrite(dataset, type, memory, space, H5P_DEFAULT, rows) < 0 || h->io_error)
         fail_write(h, "rows"); /* told now, not at the end of the night */
     if (space >= 0) H5Sclose(space);
     if (memory >= 0) H5Sclose(memory);
@@ -205,15 +207,6 @@ void fd_h5_put_texts(fd_h5 *h, hid_t group, const char *name, int n, const char 
 
 /* ---- opening ---------------------------------------------------------------------------------------------------- */
 
-/* HDF5 keeps the system's reason as text in its error stack: "... errno = 28, error message = '...'". */
-static herr_t find_reason(unsigned n, const H5E_error2_t *entry, void *user) {
-    (void)n;
-    int *reason = user;
-    const char *at = entry->desc ? strstr(entry->desc, "errno = ") : NULL;
-    if (at && !*reason) *reason = atoi(at + 8);
-    return 0;
-}
-
 static herr_t find_truncated(unsigned n, const H5E_error2_t *entry, void *user) {
     (void)n;
     if (entry->desc && strstr(entry->desc, "truncated")) *(bool *)user = true;
@@ -239,6 +232,7 @@ static void fail_open(fd_h5 *h) {
 
 void fd_h5_open(fd_h5 *h, const char *path, fd_error *err) {
     *h = (fd_h5){.file = H5I_INVALID_HID, .path = path, .err = err};
+    h->io = &h->io_error;
     silence();
     struct stat info;
     if (stat(path, &info) != 0) {
@@ -246,19 +240,16 @@ void fd_h5_open(fd_h5 *h, const char *path, fd_error *err) {
     } else if (!S_ISREG(info.st_mode)) {
         fd_h5_fail(h, FD_ERR_FILE, "is a %s, not a file", S_ISDIR(info.st_mode) ? "folder" : "device");
     } else {
-        hid_t access = H5Pcreate(H5P_FILE_ACCESS);
-        H5Pset_fclose_degree(access, H5F_CLOSE_STRONG);
-        h->file = H5Fopen(path, H5F_ACC_RDONLY, access);
+        hid_t access = H5Pcreate(H5P_FILE_ACCESS), driver = fd_h5_use_driver(access, h->io);
+        if (driver >= 0 && H5Pset_fclose_degree(access, H5F_CLOSE_STRONG) >= 0)
+            h->file = H5Fopen(path, H5F_ACC_RDONLY, access);
         bool truncated = false;
-        int reason = 0;
-        if (h->file < 0) {
-            H5Ewalk2(H5E_DEFAULT, H5E_WALK_DOWNWARD, find_truncated, &truncated);
-            H5Ewalk2(H5E_DEFAULT, H5E_WALK_DOWNWARD, find_reason, &reason);
-        }
+        if (h->file < 0) H5Ewalk2(H5E_DEFAULT, H5E_WALK_DOWNWARD, find_truncated, &truncated);
+        if (driver >= 0) H5FDunregister(driver);
         H5Pclose(access);
-        if (reason)
+        if (h->file < 0 && h->io_error)
             fd_h5_fail(h, FD_ERR_FILE, "cannot open: %s", /* EAGAIN: of the lock */
-                       reason == EAGAIN ? "another process is writing it; wait until it is done" : strerror(reason));
+                       h->io_error == EAGAIN ? "another process is writing it; wait until it is done" : strerror(h->io_error));
         else if (truncated)
             fd_h5_fail(h, FD_ERR_FORMAT, "the file is truncated; make it again or restore a copy");
         else if (h->file < 0)

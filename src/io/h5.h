@@ -23,7 +23,8 @@ typedef struct fd_h5 {
     const char *path; /* for messages; borrowed */
     fd_status status;
     fd_error *err; /* where the first failure is described; may be NULL */
-    int write_error; /* errno of the first failed write; a file being written stays where its fd_h5 is */
+    int io_error;   /* errno of the first system call that failed; an open file stays where its fd_h5 is */
+    int *io;        /* -> io_error, also in copies of this struct */
 } fd_h5;
 
 enum { FD_H5_MAX_RANK = 3, FD_H5_MAX_TEXT = 1 << 24 };

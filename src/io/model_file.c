@@ -141,6 +141,7 @@ fd_status fd_model_file_write(const char *path, bool force, const fd_model_file 
     fd_provenance_write(&h, FD_FORMAT_NETWORK, provenance);
     fd_model_group_write(&h, model, &file->model);
     write_network(&h, file);
+    fd_h5_drop(&h, fd_h5_new_group(&h, "scalers"));
     write_scaler(&h, "scalers/parameters", &file->params, "see /model/parameters/unit");
     write_scaler(&h, "scalers/labels", &file->labels, "see /model/labels/unit");
     write_schedule(&h, &file->schedule);

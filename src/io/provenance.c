@@ -15,8 +15,7 @@ static const char conventions[] =
     "three sin^2 with the error of the side the prediction is on. Guidance: "
     "eps = (1 - gamma) eps(x, null) + gamma eps(x, label); gamma = 1 is the plain conditional model.";
 
-/* UTC now; SOURCE_DATE_EPOCH (seconds) instead when set, for byte-identical files. */
-static void timestamp(char text[32]) {
+void fd_timestamp(char text[32]) {
     const char *fixed = getenv("SOURCE_DATE_EPOCH");
     time_t now = fixed ? (time_t)strtoll(fixed, NULL, 10) : time(NULL);
     struct tm parts;
@@ -25,7 +24,7 @@ static void timestamp(char text[32]) {
 
 void fd_provenance_write(fd_h5 *h, const char *format, const fd_provenance *p) {
     char created[32];
-    timestamp(created);
+    fd_timestamp(created);
     const struct {
         const char *name, *text;
     } texts[] = {

@@ -10,6 +10,8 @@ enum { FD_FORMAT_VERSION = 1 };
 #define FD_FORMAT_NETWORK "flavordiff-network"
 #define FD_FORMAT_ANALYSIS "flavordiff-analysis"
 
+/* UTC now; SOURCE_DATE_EPOCH (seconds) instead when set, for byte-identical files. */
+void fd_timestamp(char text[32]);
 void fd_provenance_write(fd_h5 *h, const char *format, const fd_provenance *provenance);
 /* Whether `path` is a file that this version wrote for the same verb, configuration, seed and inputs, with the same kernels. */
 bool fd_provenance_same(const char *path, const fd_provenance *provenance);

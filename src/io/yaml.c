@@ -134,9 +134,11 @@ static fd_status fail_syntax(const char *name, const char *text, size_t length, 
     unsigned long line = t->n ? (unsigned long)t->step[0].line : 1;
     char problem[TEXT_MAX];
     snprintf(problem, sizeof problem, "%s", t->problem);
+    bool short_of_memory = strstr(problem, "(null)") != NULL; /* the one failure for which libyaml has no words */
     if (yaml_parser_load(&parser, &document)) {
         yaml_document_delete(&document);
     } else {
+        short_of_memory = parser.error == YAML_MEMORY_ERROR;
         line = (unsigned long)parser.problem_mark.line + 1;
         snprintf(problem, sizeof problem, "%s%s%s", parser.context ? parser.context : "", parser.context ? ": " : "",
                  parser.problem ? parser.problem : "cannot be read");
@@ -146,6 +148,7 @@ static fd_status fail_syntax(const char *name, const char *text, size_t length, 
         }
     }
     yaml_parser_delete(&parser);
+    if (short_of_memory) return fd_fail(err, FD_ERR_MEMORY, "%s: out of memory", name);
     return fd_fail(err, FD_ERR_CONFIG, "%s:%lu: not valid YAML: %s", name, line, problem);
 }
 
@@ -257,7 +260,7 @@ fd_status fd_yaml_load(const char *name, const char *text, size_t length, const 
         return fd_fail(err, FD_ERR_CONFIG, "%s:1: %s", name,
                        loaded ? "more than one document; keep the first" : "the file is empty");
     }
-    if (code == CYAML_ERR_OOM) return fd_fail(err, FD_ERR_MEMORY, "%s: out of memory", name);
+    if (code == CYAML_ERR_OOM || code == CYAML_ERR_LIBYAML_PARSER_INIT || code == CYAML_ERR_LIBYAML_EVENT_INIT) return fd_fail(err, FD_ERR_MEMORY, "%s: out of memory", name);
     /* libcyaml may stumble over a value before it sees that the rest is no YAML at all. */
     if (code == CYAML_ERR_LIBYAML_PARSER || fd_yaml_line(text, length, "") == 0)
         return fail_syntax(name, text, length, &t, err);

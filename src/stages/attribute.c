@@ -1,5 +1,6 @@
 /* attribute: what did the data move? Every quantity in the prior, in the prior with the two mass-squared differences cut on, and in the
  * solutions. */
+#include "io/json.h"
 #include "stages/attribute.h"
 
 #include <jansson.h>
@@ -106,6 +107,7 @@ static json_t *quartiles_json(const double q[3]) {
 }
 
 static fd_status write_json(const char *path, const char *posterior, int n, const fd_attribution *rows, fd_error *err) {
+    fd_json_watch();
     json_t *list = json_array();
     for (int i = 0; i < n; i++) {
         const fd_attribution *a = &rows[i];
@@ -119,7 +121,7 @@ static fd_status write_json(const char *path, const char *posterior, int n, cons
     }
     json_t *root = json_pack("{s:s, s:i, s:s, s:f, s:o}", "format", "flavordiff-attribution", "format_version", 1, "posterior",
                              posterior, "little_bits", FD_ATTRIBUTE_LITTLE, "quantities", list);
-    char *text = root ? json_dumps(root, JSON_INDENT(2) | JSON_REAL_PRECISION(17)) : NULL;
+    char *text = fd_json_text(root, JSON_INDENT(2) | JSON_REAL_PRECISION(17));
     fd_status status = text ? fd_write_text(path, text, strlen(text), err)
                             : fd_fail(err, FD_ERR_MEMORY, "%s: out of memory, or a file's name is not UTF-8", path);
     free(text);

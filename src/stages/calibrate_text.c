@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "io/json.h"
 #include "stages/analyse.h"
 #include "stages/calibrate.h"
 #include "stages/plot.h"
@@ -87,6 +88,7 @@ static json_t *rank_counts(const fd_calibration *r, int k) {
 }
 
 static fd_status write_json(const char *model, const fd_network_calibration *c, const char *folder, fd_error *err) {
+    fd_json_watch();
     json_t *rows[2] = {json_array(), json_array()};
     char words[64];
     for (int k = 0; k < c->ranks.n_rows; k++) {
@@ -102,10 +104,12 @@ static fd_status write_json(const char *model, const fd_network_calibration *c, 
                              "format_version", 1, "network", model, "target", c->target, "truths", c->law, "samples", c->note,
                              "labels", (json_int_t)c->ranks.n, "samples_each", (json_int_t)c->ranks.m, "outside", c->n_outside,
                              "expected_outside", FD_CALIBRATION_TAIL * n_quantities(c), "quantities", rows[0], "tarp", rows[1]);
-    char *text = root ? json_dumps(root, JSON_INDENT(1) | JSON_REAL_PRECISION(17)) : NULL;
+    bool memory = fd_json_ran_short();
+    char *text = memory ? NULL : fd_json_text(root, JSON_INDENT(1) | JSON_REAL_PRECISION(17));
     char *path = fd_path(folder, "calibration.json");
     fd_status status = path && text ? fd_write_text(path, text, strlen(text), err)
-                                    : fd_fail(err, FD_ERR_VALUE, "%s: out of memory, or the name is not UTF-8", model);
+                                    : fd_fail(err, memory || !path ? FD_ERR_MEMORY : FD_ERR_VALUE, "%s: %s", model,
+                                              memory || !path ? "out of memory" : "the name is not UTF-8");
     json_decref(root);
     free(text);
     free(path);

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "flavordiff/compare.h"
+#include "io/json.h"
 #include "stages/text.h"
 
 /* A chance below what the asymptotic formula can mean is not printed. */
@@ -164,6 +165,7 @@ static void add_whole_rows(json_t *set, const fd_comparison *c) {
 }
 
 char *fd_compare_json(int n, const fd_comparison *comparisons, const fd_compare_spec *spec) {
+    fd_json_watch();
     json_t *sets = json_array();
     for (int i = 0; i < n; i++) {
         const fd_comparison *c = &comparisons[i];
@@ -178,7 +180,7 @@ char *fd_compare_json(int n, const fd_comparison *comparisons, const fd_compare_
     }
     json_t *root = json_pack("{s:s, s:i, s:s, s:o}", "format", "flavordiff-comparison", "format_version", 1, "rows",
                              spec->all_rows ? "finite" : "solutions inside the prior", "sets", sets);
-    char *text = root ? json_dumps(root, JSON_INDENT(2) | JSON_REAL_PRECISION(17)) : NULL;
+    char *text = fd_json_text(root, JSON_INDENT(2) | JSON_REAL_PRECISION(17));
     json_decref(root);
     return text;
 }

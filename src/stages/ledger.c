@@ -8,6 +8,7 @@
 
 #include "flavordiff/stages.h"
 #include "inference/stats.h"
+#include "io/json.h"
 #include "stages/analyse.h"
 #include "stages/ledger.h"
 #include "stages/text.h"
@@ -174,6 +175,7 @@ static bool tally_possible(const fd_tally *t) {
 fd_status fd_ledger_write(const char *path, int n, const fd_ledger_entry *entries, fd_error *err) {
     fd_status status = FD_OK;
     char *text = NULL;
+    fd_json_watch();
     json_t *sets = json_array(), *root = NULL;
     for (int i = 0; i < n; i++) {
         if (!tally_possible(&entries[i].tally)) {
@@ -183,14 +185,15 @@ fd_status fd_ledger_write(const char *path, int n, const fd_ledger_entry *entrie
         }
         json_t *entry = entry_json(&entries[i]);
         if (!entry || json_array_append_new(sets, entry)) {
-            status = fd_fail(err, FD_ERR_VALUE, "%s: set %d: name or note is not UTF-8, or memory is out", path, i + 1);
+            status = fd_json_ran_short() ? fd_fail(err, FD_ERR_MEMORY, "%s: out of memory", path)
+                                         : fd_fail(err, FD_ERR_VALUE, "%s: set %d: name or note is not UTF-8", path, i + 1);
             goto cleanup;
         }
     }
     root = json_pack("{s:s, s:i, s:s, s:s, s:O}", "format", ledger_format, "format_version", 1, "windows_are",
                      "3 sigma ranges of the target set; fractions are of n with Wilson 95 % intervals", "tool_version",
                      fd_version(), "sets", sets);
-    text = root ? json_dumps(root, JSON_INDENT(2) | JSON_REAL_PRECISION(17)) : NULL;
+    text = fd_json_text(root, JSON_INDENT(2) | JSON_REAL_PRECISION(17));
     if (text)
         status = fd_write_text(path, text, strlen(text), err);
     else

@@ -8,6 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "io/json.h"
 #include "stages/ledger.h"
 #include "stages/plot.h"
 #include "stages/settings.h"
@@ -56,7 +57,7 @@ static fd_status remember(chain *c, const char *name, const char *sign, const ch
     const char *old = json_string_value(json_object_get(c->signatures, name));
     if (old && strcmp(old, entry) == 0) return FD_OK;
     json_object_set_new(c->signatures, name, json_string(entry));
-    char *text = json_dumps(c->signatures, JSON_INDENT(2) | JSON_SORT_KEYS);
+    char *text = fd_json_text(c->signatures, JSON_INDENT(2) | JSON_SORT_KEYS);
     if (!text) return fd_fail(err, FD_ERR_MEMORY, "out of memory");
     in_folder(c, "stages.json", list);
     fd_status status = fd_write_text(list, text, strlen(text), err);
@@ -322,6 +323,7 @@ static fd_status open_folder(chain *c, fd_error *err) {
     char path[PATH_SIZE];
     fd_status status = fd_make_folder(c->folder, err);
     in_folder(c, "stages.json", path);
+    fd_json_watch();
     if (!status && access(path, F_OK) == 0) c->signatures = json_load_file(path, 0, NULL);
     /* An unreadable list means only that nothing is known to be up to date. */
     if (!json_is_object(c->signatures)) {

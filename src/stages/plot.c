@@ -164,7 +164,7 @@ fd_status fd_plot_csv(const fd_plot *plot, const char *name, size_t n, const cha
 /* ---- the stage -------------------------------------------------------------------------------------------- */
 
 /* The set of the other ordering: the same name with -no and -io exchanged. Missing: no region, and a remark. */
-static void find_other(fd_plot *plot, const char *found) {
+static fd_status find_other(fd_plot *plot, const char *found, fd_error *err) {
     char name[256];
     size_t length = strlen(found);
     snprintf(name, sizeof name, "%s", found);
@@ -172,12 +172,14 @@ static void find_other(fd_plot *plot, const char *found) {
     for (size_t i = length < sizeof name ? length : 0; i-- > 0;)
         if (!strncmp(name + i, normal ? "-no" : "-io", 3)) {
             name[i + 1] = normal ? 'i' : 'n';
-            plot->has_other =
-                !fd_target_load(name, &plot->other, NULL) && plot->other.ordering != plot->target.ordering;
+            fd_status status = fd_target_load(name, &plot->other, err);
+            if (status == FD_ERR_MEMORY) return status;
+            plot->has_other = !status && plot->other.ordering != plot->target.ordering;
             break;
         }
     if (!plot->has_other)
         fd_say(plot->run, "plot: no target set of the other ordering beside '%s'; its region is not drawn", found);
+    return FD_OK;
 }
 
 /* The exact solutions beside the run's own. */
@@ -212,8 +214,8 @@ static fd_status load(fd_plot *plot, const char *analysis, const char *reference
         plot->n_inside += fd_table_at(&plot->solutions, i, in_prior) != 0;
     plot->generated = json_number_value(json_object_get(json_object_get(root, "samples"), "generated"));
     if ((status = fd_named_target(plot->run, name, &plot->target, found, err))) goto cleanup;
-    find_other(plot, found);
-    status = load_exact(plot, root, reference, asked_for, err);
+    status = find_other(plot, found, err);
+    if (!status) status = load_exact(plot, root, reference, asked_for, err);
 cleanup:
     json_decref(root);
     free(solutions);

@@ -59,6 +59,11 @@ static fd_status lock_part(fd_plot_folder *folder, fd_error *err) {
             return fd_fail(err, FD_ERR_FILE, "%s: cannot make the folder: %s", folder->part, strerror(errno));
         folder->lock = open(folder->part, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
         if (folder->lock < 0 && errno == ENOENT) continue;
+        if (folder->lock < 0) {
+            int reason = errno;
+            rmdir(folder->part); /* where it is empty, it is ours or nobody's */
+            errno = reason;
+        }
         if (folder->lock < 0)
             return fd_fail(err, FD_ERR_FILE, "%s: cannot use the folder: %s", folder->part, strerror(errno));
         if (flock(folder->lock, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK) {

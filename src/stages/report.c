@@ -1,11 +1,11 @@
 /* report: report.html of a run folder. Reads what is there; says what is not. */
 #include "io/file_safety.h"
+#include "io/provenance.h"
 #include "stages/report.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "stages/analyse.h"
@@ -13,36 +13,52 @@
 
 /* ---- reading the folder ----------------------------------------------------------------------------------- */
 
+bool fd_report_takes(fd_report *r, const char *path, fd_status status, const fd_error *err) {
+    bool refused = status == FD_ERR_MEMORY || (status == FD_ERR_FILE && path && access(path, F_OK) == 0);
+    if (refused && !r->trouble.status) r->trouble = *err;
+    return !status;
+}
+
+static char *path_in(fd_report *r, const char *name) {
+    char *path = fd_path(r->folder, name);
+    if (!path && !r->trouble.status) fd_fail(&r->trouble, FD_ERR_MEMORY, "out of memory");
+    return path;
+}
+
 static void read_config(fd_report *r) {
-    char *path = fd_path(r->folder, "config.yaml");
+    char *path = path_in(r, "config.yaml");
     size_t length = 0;
+    fd_error err = {0};
     fd_config_default(&r->config);
-    r->has_config = path && !fd_config_load(path, 0, NULL, &r->config, NULL) &&
-                    !fd_read_text(path, 1 << 20, &r->config_text, &length, NULL);
+    r->has_config = path && fd_report_takes(r, path, fd_config_load(path, 0, NULL, &r->config, &err), &err) &&
+                    fd_report_takes(r, path, fd_read_text(path, 1 << 20, &r->config_text, &length, &err), &err);
     free(path);
 }
 
 /* Head of a sample file; false when it is missing or unreadable. */
-static bool read_info(const fd_report *r, const char *name, fd_sample_info *info) {
+static bool read_info(fd_report *r, const char *name, fd_sample_info *info) {
     fd_sample_reader *reader = NULL;
-    char *path = fd_path(r->folder, name);
-    bool ok = path && access(path, F_OK) == 0 && !fd_samples_open(path, &reader, info, NULL);
+    fd_error err = {0};
+    char *path = path_in(r, name);
+    bool ok = path && access(path, F_OK) == 0 && fd_report_takes(r, path, fd_samples_open(path, &reader, info, &err), &err);
     fd_samples_close(reader);
     free(path);
     return ok;
 }
 
 /* Rows of a sample file that lie inside the prior box; false when it is missing or unreadable. */
-static bool count_in_prior(const char *path, uint64_t *count) {
+static bool count_in_prior(fd_report *r, const char *path, uint64_t *count) {
     enum { BLOCK = 65536 };
+    fd_error err = {0};
     fd_sample_reader *reader = NULL;
     fd_sample_info info;
     uint8_t *flags = malloc(BLOCK);
-    bool ok = flags && !fd_samples_open(path, &reader, &info, NULL);
+    fd_status status = flags ? fd_samples_open(path, &reader, &info, &err) : fd_fail(&err, FD_ERR_MEMORY, "out of memory");
+    bool ok = fd_report_takes(r, path, status, &err);
     *count = 0;
     for (uint64_t first = 0; ok && first < info.n; first += BLOCK) {
         size_t n = info.n - first < BLOCK ? (size_t)(info.n - first) : BLOCK;
-        ok = !fd_samples_read(reader, first, n, NULL, NULL, NULL, flags, NULL);
+        ok = fd_report_takes(r, path, fd_samples_read(reader, first, n, NULL, NULL, NULL, flags, &err), &err);
         for (size_t i = 0; ok && i < n; i++) *count += (flags[i] & FD_IN_PRIOR) != 0;
     }
     fd_samples_close(reader);
@@ -56,22 +72,23 @@ static void read_rounds(fd_report *r) {
     int most = fd_folder_rounds(r->folder);
     for (int i = 0; i < most; i++) {
         snprintf(name, sizeof name, "selected-%d.h5", i + 1);
-        char *path = fd_path(r->folder, name);
-        bool ok = path && read_info(r, name, &r->rounds[i]) && count_in_prior(path, &r->rounds_in_prior[i]);
+        char *path = path_in(r, name);
+        bool ok = path && read_info(r, name, &r->rounds[i]) && count_in_prior(r, path, &r->rounds_in_prior[i]);
         free(path);
         if (!ok) break;
         r->n_rounds++;
     }
 }
 
-static void read_analysis(const fd_report *r, fd_report_part *part) {
+static void read_analysis(fd_report *r, fd_report_part *part) {
     char name[64];
+    fd_error err = {0};
     snprintf(name, sizeof name, "%sanalysis/summary.json", part->folder);
-    char *summary = fd_path(r->folder, name);
+    char *summary = path_in(r, name);
     snprintf(name, sizeof name, "%sanalysis/solutions.csv", part->folder);
-    char *csv = fd_path(r->folder, name);
-    if (summary && fd_json_load(summary, &part->summary, NULL)) part->summary = NULL;
-    part->has_solutions = part->summary && csv && !fd_table_read(csv, &part->solutions, NULL);
+    char *csv = path_in(r, name);
+    if (summary && !fd_report_takes(r, summary, fd_json_load(summary, &part->summary, &err), &err)) part->summary = NULL;
+    part->has_solutions = part->summary && csv && fd_report_takes(r, csv, fd_table_read(csv, &part->solutions, &err), &err);
     free(summary);
     free(csv);
 }
@@ -112,18 +129,27 @@ static void read_target(fd_report *r) {
     const char *name = json_string_value(json_object_get(json_object_get(r->part->summary, "target"), "name"));
     if (!name && r->part->has_samples) name = r->part->samples.target;
     if (!name && r->has_config) name = r->config.target;
-    r->has_target = name && !fd_named_target(r->run, name, &r->target, NULL, NULL);
+    fd_error err = {0};
+    r->has_target = name && fd_report_takes(r, NULL, fd_named_target(r->run, name, &r->target, NULL, &err), &err);
+}
+
+static fd_status told(const fd_report *r, fd_error *err) {
+    if (err) *err = r->trouble;
+    return r->trouble.status;
 }
 
 static fd_status read_folder(fd_report *r, fd_error *err) {
     char *ledger = fd_path(r->folder, "ledger.json");
     if (!ledger) return fd_fail(err, FD_ERR_MEMORY, "out of memory");
+    fd_error inner = {0};
     read_config(r);
-    if (access(ledger, F_OK) || fd_ledger_read(ledger, FD_MOST_SETS, &r->n_sets, r->sets, NULL)) r->n_sets = 0;
+    if (access(ledger, F_OK) || !fd_report_takes(r, ledger, fd_ledger_read(ledger, FD_MOST_SETS, &r->n_sets, r->sets, &inner), &inner))
+        r->n_sets = 0;
     free(ledger);
     read_parts(r);
     if (!r->has_config || r->config.paper) read_rounds(r);
     read_target(r);
+    if (r->trouble.status) return told(r, err);
     if (!r->has_config && !r->part->summary && !r->part->has_samples && !r->n_sets)
         return fd_fail(err, FD_ERR_EMPTY,
                        "%s: no config.yaml, samples.h5, ledger.json or analysis/summary.json; is it a run folder?",
@@ -169,10 +195,8 @@ static void for_parts(fd_report *r, void (*section)(fd_report *)) {
 }
 
 static void page(fd_report *r) {
-    char title[160], when[32] = "";
-    time_t now = time(NULL);
-    struct tm utc;
-    if (gmtime_r(&now, &utc)) strftime(when, sizeof when, "%Y-%m-%d %H:%M UTC", &utc);
+    char title[160], when[32];
+    fd_timestamp(when);
     snprintf(title, sizeof title, "flavordiff: %s",
              r->has_config && r->config.name[0] ? r->config.name : fd_base_name(r->folder));
     fd_html_open(&r->html, title);
@@ -204,6 +228,10 @@ fd_status fd_stage_report(const fd_run *run, const char *run_folder, fd_error *e
     if ((status = fd_part_allowed(path, run->force, err))) goto cleanup;
     if ((status = read_folder(r, err))) goto cleanup;
     page(r);
+    if (r->trouble.status) {
+        status = told(r, err);
+        goto cleanup;
+    }
     if ((status = fd_text_write(&r->html, path, err))) goto cleanup;
     fd_say(run, "report: %s", path);
 cleanup:

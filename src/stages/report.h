@@ -25,6 +25,7 @@ typedef struct fd_report_part {
 
 /* A run folder as far as it is there; what is missing is said in the report. */
 typedef struct fd_report {
+    fd_error trouble; /* the first part that is there and could not be read */
     const fd_run *run;
     const char *folder;
     fd_text html;
@@ -43,6 +44,11 @@ typedef struct fd_report {
 } fd_report;
 
 /* ---- HTML (report_html.c) --------------------------------------------------------------------------------- */
+
+/* Whether a part that was just read is good. One that is missing or damaged is left out, and the page says so. One that is
+ * there and that the system does not give (out of memory, unreadable) is no part to leave out: the first such failure is
+ * kept in r->trouble, and there is no page. path: NULL where the part is no file of the folder. */
+bool fd_report_takes(fd_report *r, const char *path, fd_status status, const fd_error *err);
 
 void fd_html_open(fd_text *html, const char *title);
 void fd_html_close(fd_text *html);

@@ -111,7 +111,10 @@ void fd_html_figure(fd_report *report, const char *name, const char *title, cons
     size_t length = 0;
     snprintf(file, sizeof file, "%sfigures/%s.png", report->part->folder, name);
     char *path = fd_path(report->folder, file);
-    if (!path || fd_read_text(path, (size_t)64 << 20, &png, &length, NULL)) {
+    fd_error err = {0};
+    fd_status status = path ? fd_read_text(path, (size_t)64 << 20, &png, &length, &err)
+                            : fd_fail(&err, FD_ERR_MEMORY, "out of memory");
+    if (!fd_report_takes(report, path, status, &err)) {
         fd_html_missing(&report->html, "%s: %s is not there; `flavordiff plot` makes it.", title, file);
     } else {
         fd_text_add(&report->html, "<figure><img alt=\"");

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "inference/stats.h"
+#include "io/json.h"
 #include "stages/analyse.h"
 
 json_t *fd_json_number(double x) { return isfinite(x) ? json_real(x) : json_null(); }
@@ -16,8 +17,10 @@ fd_status fd_json_load(const char *path, json_t **root, fd_error *err) {
     json_error_t where;
     fd_status status = fd_read_text(path, (size_t)64 << 20, &text, &length, err);
     if (status) return status;
+    fd_json_watch();
     *root = json_loadb(text, length, 0, &where);
     free(text);
+    if (!*root && fd_json_ran_short()) return fd_fail(err, FD_ERR_MEMORY, "%s: out of memory", path);
     if (!*root) return fd_fail(err, FD_ERR_FORMAT, "%s:%d: not JSON (%s); make it again", path, where.line, where.text);
     return FD_OK;
 }
@@ -26,7 +29,10 @@ fd_status fd_json_load(const char *path, json_t **root, fd_error *err) {
 static json_t *column_json(const fd_table *table, int column, int filter, const char *unit, bool periodic) {
     size_t n = 0;
     double *x = fd_table_values(table, column, filter, &n), q[3], mean, resultant;
-    if (!x) return NULL;
+    if (!x) {
+        fd_json_run_short();
+        return NULL;
+    }
     if (periodic) fd_circular_mean(n, x, &mean, &resultant);
     fd_quartiles(n, x, q);
     json_t *json = json_object();
@@ -167,6 +173,7 @@ static json_int_t count_set(const fd_table *table, const char *name) {
 
 fd_status fd_summary_write(const char *path, const fd_findings *f, fd_error *err) {
     int in_prior = fd_table_column(f->solutions, "in_prior");
+    fd_json_watch();
     json_t *target = json_pack("{s:s, s:s, s:s, s:s}", "name", f->target->name, "file", f->target_file, "title",
                                f->target->title, "source", f->target->source);
     json_t *digits = json_pack("{s:s, s:o, s:o}", "rule", "round(log10(max/min)) of the absolute Yukawa entries",
@@ -185,7 +192,7 @@ fd_status fd_summary_write(const char *path, const fd_findings *f, fd_error *err
         json_object_set_new(root, "nearest_not_solutions",
                             json_pack("{s:I, s:o}", "n", (json_int_t)f->nearest->n_rows, "observables",
                                       observables_json(f, f->nearest, -1)));
-    char *text = root ? json_dumps(root, JSON_INDENT(2) | JSON_REAL_PRECISION(17)) : NULL;
+    char *text = fd_json_text(root, JSON_INDENT(2) | JSON_REAL_PRECISION(17));
     fd_status status = text ? fd_write_text(path, text, strlen(text), err)
                             : fd_fail(err, FD_ERR_MEMORY, "%s: out of memory, or a name is not UTF-8", path);
     free(text);
