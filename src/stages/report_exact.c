@@ -53,7 +53,7 @@ void fd_report_exact(fd_report *r) {
     fd_error why = {0};
     fd_status status = reference && samples ? fd_compare(2, paths, &all, &comparison, &why)
                                             : fd_fail(&why, FD_ERR_MEMORY, "out of memory");
-    if (status)
+    if (!fd_report_takes(r, reference, status, &why))
         fd_html_missing(&r->html, "Not compared: %s.", why.message);
     else
         table(&r->html, &comparison);
