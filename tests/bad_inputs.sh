@@ -19,6 +19,7 @@ fd train pairs.h5 -o net.h5 $tiny
 fd train-informed -o informed.h5 --set informed.network.width=8 --set informed.network.hidden=1 --set informed.train.updates=2 \
     --set informed.train.batch=8 --set informed.draws.from=prior --set informed.draws.validation=8
 fd reference -n 40 -o ref.h5
+fd reference -n 40 --seed 9 --set reference.cluster=0.5 -o ref9.h5
 fd analyse ref.h5 -o analysis
 params=re_Y_1e,re_Y_1mu,re_Y_1tau,re_Y_2e,re_Y_2mu,re_Y_2tau,re_Y_3e,re_Y_3mu,re_Y_3tau
 params=$params,im_Y_1e,im_Y_1mu,im_Y_1tau,im_Y_2e,im_Y_2mu,im_Y_2tau,im_Y_3e,im_Y_3mu,im_Y_3tau,r1,r2,k,arg_M1,arg_M2

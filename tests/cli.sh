@@ -159,6 +159,18 @@ expect 5 'not converged after' fd reference --method mcmc -n 64 --set reference.
 expect 1 'ref.h5: 40 solutions.*at least 100' fd exact ref.h5 -o x.h5
 expect 3 'ref.h5: .*paper-table1-io' fd exact ref.h5 -t paper-table1-io -o x.h5
 expect 0 '.' fd analyse ref.h5 -o ref-analysis
+expect 0 '.' fd reference -n 50 --seed 2 -o part.h5
+expect 0 'merge: 90 rows of 2 files, 90 samples -> merged.h5' fd merge ref.h5 part.h5 -o merged.h5
+expect 0 'rows +90' fd info merged.h5
+expect 0 '^    n: 40$' fd info merged.h5
+expect 0 '^ok +ref.h5' fd info --verify merged.h5
+expect 0 '^seed +1 . 2' fd diff ref.h5 part.h5
+expect 0 '"key": "reference.n"' fd diff --json ref.h5 part.h5
+expect 0 '90 solutions' fd analyse merged.h5 -o merged-analysis
+expect 0 'merged.h5 .90 rows.' fd compare pairs.h5 merged.h5 --all-rows --permutations 0
+expect 0 '90 rows of merged.h5 as csv' fd export merged.h5 --format csv
+rm part.h5
+expect 1 'of the 2 files behind it 0 changed, 1 missing, the first: part.h5' fd info --verify merged.h5
 expect 75 '--max-time reached' fd reference -n 1e9 -o x.h5 --max-time 0.3
 rm x.h5.checkpoint
 absent x.h5 x.h5.part

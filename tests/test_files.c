@@ -270,7 +270,7 @@ static void everything_is_described(void **state) {
     (void)state;
     const char *paths[] = {fresh_samples(), fresh_network(true), in_folder("analysis.h5")};
     static const char *const root_attributes[] = {"format", "format_version", "tool_version", "git_revision", "command",
-                                                  "config", "seed", "isa", "created_utc", "parents", "conventions"};
+                                                  "config", "seed", "isa", "created_utc", "parents", "conventions", "libraries"};
     for (int i = 0; i < 3; i++) {
         int count = 0;
         hid_t file = H5Fopen(paths[i], H5F_ACC_RDONLY, H5P_DEFAULT);
@@ -291,6 +291,7 @@ static void description_in_two_forms(void **state) {
     assert_int_equal(fd_file_describe(path, false, &text, &err), FD_OK);
     assert_non_null(strstr(text, "role                   selected\n"));
     assert_non_null(strstr(text, "  labels_in_prior      3\n"));
+    assert_non_null(strstr(text, "\nconfig\n  name: 'x'\n"));
     free(text);
     assert_int_equal(fd_file_describe(path, true, &text, &err), FD_OK);
     json_t *root = json_loads(text, 0, NULL);

@@ -1,4 +1,4 @@
-/* Results for other tools. */
+/* Results for other tools, and files beside each other: export, merge, diff, verify. */
 #ifndef FLAVORDIFF_EXCHANGE_H
 #define FLAVORDIFF_EXCHANGE_H
 
@@ -33,6 +33,23 @@ typedef struct fd_export_spec {
  * out: NULL for the sample file's own name with another ending. Outputs get their names when they are whole. *rows (NULL ok): how
  * many there are. FD_ERR_EMPTY without any, FD_ERR_FILE when an output is there and force is not given. */
 fd_status fd_export(const char *samples, const fd_export_spec *spec, const char *out, uint64_t *rows, fd_error *err);
+
+/* Joins sample files (n >= 2) drawn by the same verb, sample or reference, with the same settings but for counts, target set, network
+ * (by content), program version, revision and kernels, and with seeds of their own: training rows of all in the order given, then the
+ * others; tallies add up. Parts are read twice, block by block, one open at a time. *info (NULL ok): of the file written; n is its
+ * rows. FD_ERR_MISMATCH names the part and the first thing that differs; FD_ERR_USAGE when out is a part. */
+fd_status fd_merge(int n, const char *const *parts, const char *out, bool force, const char *command, fd_sample_info *info,
+                   fd_error *err);
+
+/* How two files were made differently: settings, seed, verb, version, revision, kernels, libraries, ordering, role, target set and
+ * parents (by content), sorted by name. A line each, "KEY A | B", no line when there is nothing, or JSON {a, b, differences: [{key,
+ * a, b}]}. The caller frees *text. */
+fd_status fd_files_diff(const char *a, const char *b, bool json, char **text, fd_error *err);
+
+/* Reads a file from end to end, then looks for the files it was made from, and for theirs: where it says, or beside it, with the
+ * content it was made from. One line a file, "ok", "changed" or "missing" and its path, into *text, which the caller frees, also on
+ * failure. FD_ERR_MISMATCH when one has changed, else FD_ERR_FILE when one is missing. What is behind a changed file is not looked at. */
+fd_status fd_verify(const char *path, char **text, fd_error *err);
 
 FD_DECLS_END
 

@@ -21,7 +21,8 @@ typedef struct fd_provenance {
     const char *command;  /* the command line */
     const char *config;   /* resolved configuration, YAML text */
     uint64_t seed;
-    const char *parents;  /* one line per parent file: "path sha256-or-id", may be "" */
+    const char *parents;  /* one line per parent file: "path hash" (fd_file_id), may be "" */
+    const char *kernels;  /* table of kernels the numbers come from; NULL: the one in use */
 } fd_provenance;
 
 /* ---- sample sets: training pairs, selected pairs, generated samples; one format -------------------- */

@@ -8,7 +8,7 @@
 
 #include "flavordiff/stages.h"
 
-enum { CLI_MAX_SETS = 64, CLI_MAX_ARGS = 16, CLI_MAX_KEYED = 8, CLI_KEYED_SIZE = 96 };
+enum { CLI_MAX_SETS = 64, CLI_MAX_ARGS = 1024, CLI_MAX_KEYED = 8, CLI_KEYED_SIZE = 96, CLI_MAX_COMPARED = 16 };
 
 /* Which options a verb takes. */
 typedef enum cli_option_bit {
@@ -39,6 +39,7 @@ typedef enum cli_option_bit {
     CLI_RESUME = 1 << 24, /* the options of verbs that keep checkpoints */
     CLI_BENCH = 1 << 25,
     CLI_FORMAT = 1 << 26,
+    CLI_VERIFY = 1 << 27,
     CLI_EVERYWHERE = 1 << 30, /* of every verb, and so not in its list */
     CLI_STAGE = CLI_CONFIG | CLI_OUTPUT | CLI_SEED | CLI_THREADS | CLI_SET | CLI_FORCE | CLI_DRY_RUN | CLI_MAX_TIME |
                 CLI_TARGET | CLI_QUIET,
@@ -55,7 +56,7 @@ typedef struct cli {
     int n_sets;
     const char *sets[CLI_MAX_SETS];
     const char *config, *output, *target, *phases, *format;
-    bool have_seed, force, resume, dry_run, json, markdown, isa_below, quiet, strict, no_project, csv, all_rows;
+    bool have_seed, force, resume, dry_run, json, markdown, isa_below, quiet, strict, no_project, csv, all_rows, verify;
     uint64_t seed;
     uint64_t count;  /* -n; 0: not given */
     char number[64]; /* -n as an override: "sample.n=100000" */
@@ -116,6 +117,8 @@ fd_status verb_exact(cli *c, fd_error *err);
 fd_status verb_run(cli *c, fd_error *err);
 fd_status verb_compare(cli *c, fd_error *err);
 fd_status verb_export(cli *c, fd_error *err);
+fd_status verb_merge(cli *c, fd_error *err);
+fd_status verb_diff(cli *c, fd_error *err);
 fd_status verb_evaluate(cli *c, fd_error *err);
 fd_status verb_info(cli *c, fd_error *err);
 fd_status verb_bench(cli *c, fd_error *err);

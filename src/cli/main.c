@@ -98,7 +98,7 @@ const cli_verb cli_verbs[] = {
      "and into which image under the discrete symmetries; and a verdict (docs/referee.md). The sets must not share draws. Compares "
      "solutions inside the prior, and with -n the first N of each set. The exit code does not depend on what is found.",
      "flavordiff compare reference.h5 samples.h5 -n 5000", CLI_NUMBER | CLI_ALL_ROWS | CLI_OUTPUT | CLI_JSON | CLI_CSV | CLI_FORCE | CLI_TOGETHER | CLI_SEED | CLI_THREADS, 2,
-     CLI_MAX_ARGS, verb_compare, NULL},
+     CLI_MAX_COMPARED, verb_compare, NULL},
     {"export", "SAMPLES.h5", "a sample set for other tools: CSV, NPZ, GetDist, SLHA, NuFIT",
      "Writes parameters, observables, chi2 and verdict of the solutions inside the prior, with 17 significant digits. --format csv: "
      "a row a point, which evaluate reads back; npz: one array a column, for numpy.load; getdist: the chain OUT.txt with OUT.paramnames "
@@ -128,9 +128,22 @@ const cli_verb cli_verbs[] = {
      "evaluated and told on standard error; with --strict they give exit code 5.",
      "flavordiff evaluate points.csv --target nufit-6.0-ic24-no",
      CLI_TARGET | CLI_OUTPUT | CLI_JSON | CLI_PHASES | CLI_VEV | CLI_FORCE | CLI_STRICT, 1, 1, verb_evaluate, NULL},
+    {"merge", "PART.h5 PART.h5 ...", "one sample file out of parts drawn on many machines",
+     "Joins files of sample or reference that were drawn with seeds of their own and are otherwise alike: verb, settings but for counts, "
+     "target set, network (by content), program version, revision and kernels. Anything else is refused, with the file and the first "
+     "thing that differs. Tallies add up; training rows come first, those of each part in the order given, then the others. The parts "
+     "are named in the file, by content.",
+     "flavordiff merge part-1.h5 part-2.h5 -o samples.h5", CLI_OUTPUT | CLI_FORCE | CLI_QUIET, 2, CLI_MAX_ARGS, verb_merge, NULL},
+    {"diff", "A.h5 B.h5", "how two files were made differently",
+     "One line for every setting that differs, and for seed, verb, version, revision, kernels, libraries, target set and parents (by "
+     "content): KEY, then what A has and what B has. Time, command and results are not looked at. The exit code does not depend on what "
+     "is found.",
+     "flavordiff diff runs/a/samples.h5 runs/b/samples.h5", CLI_JSON, 2, 2, verb_diff, NULL},
     {"info", "FILE", "what a file is and how it was made",
-     "Prints format, version, provenance and contents of any file this program wrote, or of a target set by name.",
-     "flavordiff info runs/quick/samples.h5", CLI_JSON, 1, 1, verb_info, NULL},
+     "Prints format, version, provenance, contents and configuration of any file this program wrote, or a target set by name. With "
+     "--verify: reads the file, then looks for those it was made from, and for theirs, where it says or beside it, and prints whether each "
+     "is ok, changed or missing; exit code 3 when one has changed, 1 when one is missing.",
+     "flavordiff info runs/quick/samples.h5", CLI_JSON | CLI_VERIFY, 1, 1, verb_info, NULL},
     {"bench", "[NETWORK.h5]", "how fast this machine is at all of this",
      "Measures every hot loop with all threads: the forward map, exact draws, training, sampling. Prints the median and range of a "
      "few repetitions, and for networks the fraction of the multiply-adds a second that this instruction set does from "

@@ -48,6 +48,7 @@ static const option_row options[] = {
     {CLI_BENCH, "seconds", NULL, "S", "time for all of them together; default 45"},
     {CLI_JSON, "json", NULL, NULL, "answer in JSON"},
     {CLI_FORMAT, "format", NULL, "KIND", "csv, npz, getdist, slha or nufit"},
+    {CLI_VERIFY, "verify", NULL, NULL, "are the files this one was made from, and theirs, still there and as they were"},
     {CLI_CSV, "csv", NULL, NULL, "answer in CSV"},
     {CLI_PHASES, "phases", NULL, "takagi|paper", "Majorana phases: true (default), or the paper's artefact alpha21 = 0"},
     {CLI_VEV, "vev", NULL, "GEV", "vev that turns k into M3; default 246 (the paper's)"},
@@ -185,6 +186,7 @@ static fd_status apply(cli *c, const option_row *o, const char *value, fd_error 
         break;
     case CLI_JSON: c->json = true; break;
     case CLI_FORMAT: c->format = value; break;
+    case CLI_VERIFY: c->verify = true; break;
     case CLI_CSV: c->csv = true; break;
     case CLI_MARKDOWN: c->markdown = true; break;
     case CLI_ISA_BELOW: c->isa_below = true; break;

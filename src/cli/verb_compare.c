@@ -17,7 +17,7 @@ static fd_status put(const cli *c, const char *text, fd_error *err) {
 }
 
 fd_status verb_compare(cli *c, fd_error *err) {
-    fd_comparison comparisons[CLI_MAX_ARGS];
+    fd_comparison comparisons[CLI_MAX_COMPARED];
     fd_compare_spec spec = {.most = c->count, .all_rows = c->all_rows, .together = c->permutations > 0,
                             .c2st = {.most = c->classified, .permutations = (int)c->permutations, .seed = c->seed}};
     int n = c->n_args - 1;

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "cli/cli.h"
+#include "flavordiff/exchange.h"
 #include "flavordiff/machine.h"
 
 static const char *const group_names[] = {"mass", "angle", "modulus", "phase"};
@@ -65,7 +66,18 @@ static bool is_target(const char *name) {
     return !strchr(name, '/') && access(name, F_OK) != 0 && !(n > 3 && strcmp(name + n - 3, ".h5") == 0);
 }
 
+static fd_status verify(const cli *c, fd_error *err) {
+    char *text = NULL;
+    if (c->json || is_target(c->args[0]))
+        return fd_fail(err, FD_ERR_USAGE, "info: --verify %s", c->json ? "and --json exclude each other" : "is for files, not target sets");
+    fd_status status = fd_verify(c->args[0], &text, err);
+    if (text) fputs(text, stdout);
+    free(text);
+    return status;
+}
+
 fd_status verb_info(cli *c, fd_error *err) {
+    if (c->verify) return verify(c, err);
     if (is_target(c->args[0])) {
         fd_target target;
         fd_status status = fd_target_load(c->args[0], &target, err);

@@ -21,6 +21,11 @@ static void gather_root(fd_h5 *h, json_t *into) {
         if (text) json_object_set_new(into, texts[i], json_string(text));
         free(text);
     }
+    if (!h->status && H5Aexists(h->file, "libraries") > 0) { /* not in files of before it was told */
+        char *text = fd_h5_get_long_text(h, h->file, "the file", "libraries");
+        if (text) json_object_set_new(into, "libraries", json_string(text));
+        free(text);
+    }
     json_object_set_new(into, "format_version", json_integer((json_int_t)fd_h5_get_u64(h, h->file, "the file",
                                                                                        "format_version")));
     uint64_t seed = fd_h5_get_u64(h, h->file, "the file", "seed");
@@ -120,9 +125,12 @@ static fd_status gather_analysis(const char *path, json_t *into, fd_error *err) 
 /* ---- lines --------------------------------------------------------------------------------------------------------- */
 
 static void print_value(FILE *out, const json_t *value) {
-    if (json_is_string(value))
-        fputs(json_string_value(value), out);
-    else if (json_is_integer(value))
+    if (json_is_string(value)) {
+        for (const char *c = json_string_value(value); *c; c++) { /* further lines below the first */
+            if (*c == '\n') fprintf(out, "\n%23s", "");
+            else putc(*c, out);
+        }
+    } else if (json_is_integer(value))
         fprintf(out, "%" JSON_INTEGER_FORMAT, json_integer_value(value));
     else if (json_is_real(value))
         fprintf(out, "%.6g", json_real_value(value));
@@ -139,7 +147,7 @@ static void print_lines(FILE *out, json_t *object, int depth) {
     const char *key;
     json_t *value;
     json_object_foreach(object, key, value) {
-        if (strcmp(key, "config") == 0 || strcmp(key, "conventions") == 0) continue; /* --json has them */
+        if (strcmp(key, "config") == 0 || strcmp(key, "conventions") == 0) continue; /* the one below, the other in --json */
         if (json_is_string(value) && !*json_string_value(value)) continue;
         if (json_is_object(value)) {
             fprintf(out, "%*s%s\n", 2 * depth, "", key);
@@ -152,6 +160,13 @@ static void print_lines(FILE *out, json_t *object, int depth) {
     }
 }
 
+/* The configuration last: it is long. */
+static void print_config(FILE *out, const char *line) {
+    if (line && *line) fputs("config\n", out);
+    for (; line && *line; line += strcspn(line, "\n"), line += *line == '\n')
+        fprintf(out, "  %.*s\n", (int)strcspn(line, "\n"), line);
+}
+
 static char *as_lines(json_t *object) {
     char *text = NULL;
     size_t length = 0;
@@ -159,7 +174,10 @@ static char *as_lines(json_t *object) {
     char *json = fd_json_text(object, 0); /* whether it is whole */
     bool good = out && json;
     free(json);
-    if (good) print_lines(out, object, 0);
+    if (good) {
+        print_lines(out, object, 0);
+        print_config(out, json_string_value(json_object_get(object, "config")));
+    }
     good = good && !ferror(out);
     if (out && fclose(out) == 0 && good) return text;
     free(text);

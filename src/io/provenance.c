@@ -5,6 +5,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#ifdef __GLIBC__
+#include <gnu/libc-version.h>
+#endif
 
 #include "kernels/kernels.h"
 
@@ -22,9 +25,27 @@ void fd_timestamp(char text[32]) {
     if (!gmtime_r(&now, &parts) || strftime(text, 32, "%Y-%m-%dT%H:%M:%SZ", &parts) == 0) strcpy(text, "unknown");
 }
 
+/* What besides this program has a say in the bytes: HDF5 as it runs, the compiler, OpenMP and the C library. */
+static void describe_libraries(char *text, size_t size) {
+    unsigned major = 0, minor = 0, release = 0;
+    H5get_libversion(&major, &minor, &release);
+#ifdef __clang__
+    const char *compiler = "Clang", *version = __clang_version__;
+#else
+    const char *compiler = "GCC", *version = __VERSION__;
+#endif
+#ifdef __GLIBC__
+    const char *c_library = gnu_get_libc_version();
+#else
+    const char *c_library = "unknown";
+#endif
+    snprintf(text, size, "HDF5 %u.%u.%u, %s %.60s, OpenMP %d, glibc %s", major, minor, release, compiler, version, _OPENMP, c_library);
+}
+
 void fd_provenance_write(fd_h5 *h, const char *format, const fd_provenance *p) {
-    char created[32];
+    char created[32], libraries[160];
     fd_timestamp(created);
+    describe_libraries(libraries, sizeof libraries);
     const struct {
         const char *name, *text;
     } texts[] = {
@@ -35,7 +56,8 @@ void fd_provenance_write(fd_h5 *h, const char *format, const fd_provenance *p) {
         {"verb", p && p->verb ? p->verb : ""},
         {"command", p && p->command ? p->command : ""},
         {"config", p && p->config ? p->config : ""},
-        {"isa", fd_kernels_get()->name},
+        {"isa", p && p->kernels ? p->kernels : fd_kernels_get()->name},
+        {"libraries", libraries},
         {"created_utc", created},
         {"parents", p && p->parents ? p->parents : ""},
         {"conventions", conventions},

@@ -86,6 +86,17 @@ void fd_sample_info_read(fd_h5 *h, fd_sample_info *info) {
     if (group >= 0) H5Gclose(group);
 }
 
+void fd_tally_join(fd_tally *into, const fd_tally *more) {
+    for (int i = 0; i < N_COUNTS; i++) {
+        uint64_t a, b;
+        memcpy(&a, (const char *)into + tally_counts[i].offset, sizeof a);
+        memcpy(&b, (const char *)more + tally_counts[i].offset, sizeof b);
+        a += b;
+        memcpy((char *)into + tally_counts[i].offset, &a, sizeof a);
+    }
+    into->seconds += more->seconds;
+}
+
 /* ---- the same for people --------------------------------------------------------------------------------------- */
 
 static json_t *json_number(double x) { return isfinite(x) ? json_real(x) : json_null(); }
