@@ -260,7 +260,7 @@ static void assert_verified(const char *name, fd_status status, const char *want
     assert_int_equal(fd_verify(in_folder(name), &text, &err), status);
     char found[1000] = "", *out = found; /* without the folder, which has another name each time */
     for (const char *c = text; c && *c; c++) {
-        if (strncmp(c, folder, strlen(folder)) == 0) c += strlen(folder);
+        if (strncmp(c, folder, strlen(folder)) == 0) c += strlen(folder); /* and the slash */
         else *out++ = *c, *out = '\0';
     }
     assert_string_equal(found, wanted);
@@ -289,6 +289,14 @@ static void chains_are_verified(void **state) {
     snprintf(elsewhere, sizeof elsewhere, "/no/such/folder/moved.h5%s", pairs + strlen(pairs) - 17);
     make_child("child.h5", 6, elsewhere, samples);
     assert_verified("child.h5", FD_OK, "ok      moved.h5\n"); /* beside it */
+    mkdir(in_folder("inner"), 0700);
+    make_child("inner/child.h5", 6, elsewhere, samples);
+    assert_verified("inner/child.h5", FD_OK, "ok      inner/../moved.h5\n"); /* above it */
+    make_child("moved.h5", 7, "", pairs);
+    assert_verified("inner/child.h5", FD_ERR_FILE, "missing /no/such/folder/moved.h5\n");
+    assert_verified("child.h5", FD_ERR_MISMATCH, "changed moved.h5\n");
+    unlink(in_folder("inner/child.h5"));
+    rmdir(in_folder("inner"));
     make_child("wrong.h5", 7, "moved.h5 0123", samples);
     assert_verified("wrong.h5", FD_ERR_FORMAT, "");
     make_child("null.h5", 8, "/dev/zero 0123456789abcdef", samples); /* never ends */

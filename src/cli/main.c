@@ -141,7 +141,7 @@ const cli_verb cli_verbs[] = {
      "flavordiff diff runs/a/samples.h5 runs/b/samples.h5", CLI_JSON, 2, 2, verb_diff, NULL},
     {"info", "FILE", "what a file is and how it was made",
      "Prints format, version, provenance, contents and configuration of any file this program wrote, or a target set by name. With "
-     "--verify: reads the file, then looks for those it was made from, and for theirs, where it says or beside it, and prints whether each "
+     "--verify: reads the file, then looks for those it was made from, and for theirs, where it says, beside it or one folder up, and prints whether each "
      "is ok, changed or missing; exit code 3 when one has changed, 1 when one is missing.",
      "flavordiff info runs/quick/samples.h5", CLI_JSON | CLI_VERIFY, 1, 1, verb_info, NULL},
     {"bench", "[NETWORK.h5]", "how fast this machine is at all of this",

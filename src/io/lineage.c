@@ -82,13 +82,17 @@ typedef struct walk {
     char *first;                /* that is not as it was */
 } walk;
 
-/* Whether `path` is a plain file, and *same: with this content. */
-static bool is_there(const char *path, const char *id, bool *same) {
+typedef enum state { MISSING, CHANGED, SAME } state;
+
+/* What is at `path`: only plain files count. */
+static fd_status look(const char *path, const char *id, state *at, fd_error *err) {
     struct stat info;
     char found[17];
-    if (stat(path, &info) != 0 || !S_ISREG(info.st_mode) || fd_file_id(path, found, NULL)) return false;
-    *same = strcmp(found, id) == 0;
-    return true;
+    *at = MISSING;
+    if (stat(path, &info) != 0 || !S_ISREG(info.st_mode)) return FD_OK;
+    fd_status status = fd_file_id(path, found, err);
+    if (!status) *at = strcmp(found, id) == 0 ? SAME : CHANGED;
+    return status;
 }
 
 static bool visit(walk *w, const char *folder, size_t folder_length, const char *line, size_t length, bool *fresh) {
@@ -103,36 +107,54 @@ static bool visit(walk *w, const char *folder, size_t folder_length, const char 
 
 static fd_status verify_file(walk *w, const char *path, int depth, fd_error *err);
 
-/* One parent of `child`: where the line says, or beside the child. */
+/* Where a parent recorded as `recorded` may be by now: there, beside its child, or in the folder above (analysis/ in a run folder),
+ * where a file of other content is another file. */
+static fd_status find(const char *child, const char *recorded, const char *id, char **found, state *at, fd_error *err) {
+    static const char *const above[3] = {"", "", "../"};
+    const char *slash = strrchr(child, '/'), *name = strrchr(recorded, '/');
+    int folder = slash ? (int)(slash + 1 - child) : 0;
+    fd_status status = FD_OK;
+    *at = MISSING;
+    if (!(*found = strdup(recorded))) return fd_fail(err, FD_ERR_MEMORY, "%s: out of memory", child);
+    for (int i = 0; i < 3 && !status && *at != SAME; i++) {
+        char *place = NULL;
+        state here = MISSING;
+        if (asprintf(&place, "%.*s%s%s", i ? folder : 0, child, above[i], i && name ? name + 1 : recorded) < 0)
+            return fd_fail(err, FD_ERR_MEMORY, "%s: out of memory", child);
+        status = look(place, id, &here, err);
+        if (here > *at && (i < 2 || here == SAME)) {
+            free(*found);
+            *found = place, *at = here;
+        } else {
+            free(place);
+        }
+    }
+    return status;
+}
+
 static fd_status verify_parent(walk *w, const char *child, const char *line, int depth, fd_error *err) {
+    static const char *const words[] = {[MISSING] = "missing", [CHANGED] = "changed", [SAME] = "ok     "};
     const char *slash = strrchr(child, '/');
-    size_t folder = slash ? (size_t)(slash + 1 - child) : 0;
-    char id[17], *recorded = NULL, *beside = NULL;
+    char id[17], *recorded = NULL, *found = NULL;
     size_t length = fd_parent_split(line, id);
-    bool fresh = false, same = false, there = false;
+    bool fresh = false;
+    state at = MISSING;
     if (!length)
         return fd_fail(err, FD_ERR_FORMAT, "%s: the attribute 'parents' is not lines of a path and a hash; make the file again", child);
     if (w->n_visited == MAX_VISITED)
         return fd_fail(err, FD_ERR_FORMAT, "%s: more than %d files behind it; verify its parents one by one", child, MAX_VISITED);
-    if (!visit(w, child, folder, line, strcspn(line, "\n"), &fresh)) return fd_fail(err, FD_ERR_MEMORY, "%s: out of memory", child);
-    if (!fresh) return FD_OK;
-    if (asprintf(&recorded, "%.*s", (int)length, line) < 0) recorded = NULL;
-    const char *name = recorded ? strrchr(recorded, '/') : NULL;
-    if (recorded && asprintf(&beside, "%.*s%s", (int)folder, child, name ? name + 1 : recorded) < 0) beside = NULL;
-    fd_status status = recorded && beside ? FD_OK : fd_fail(err, FD_ERR_MEMORY, "%s: out of memory", child);
-    if (!status) {
-        const char *found = recorded;
-        bool other = false;
-        there = is_there(recorded, id, &same);
-        if (!same && is_there(beside, id, &other)) there = true, found = beside, same = other;
-        fprintf(w->out, "%*s%s %s\n", 2 * depth, "", same ? "ok     " : there ? "changed" : "missing", there ? found : recorded);
-        w->changed += there && !same;
-        w->missing += !there;
-        if (!same && !w->first && !(w->first = strdup(recorded))) status = fd_fail(err, FD_ERR_MEMORY, "%s: out of memory", child);
-        if (!status && same) status = verify_file(w, found, depth + 1, err);
+    if (!visit(w, child, slash ? (size_t)(slash - child) : 0, line, strcspn(line, "\n"), &fresh) || !(recorded = strndup(line, length)))
+        return fd_fail(err, FD_ERR_MEMORY, "%s: out of memory", child);
+    fd_status status = fresh ? find(child, recorded, id, &found, &at, err) : FD_OK;
+    if (fresh && !status) {
+        fprintf(w->out, "%*s%s %s\n", 2 * depth, "", words[at], found);
+        w->changed += at == CHANGED;
+        w->missing += at == MISSING;
+        if (at == SAME) status = verify_file(w, found, depth + 1, err);
+        else if (!w->first && !(w->first = strdup(recorded))) status = fd_fail(err, FD_ERR_MEMORY, "%s: out of memory", child);
     }
     free(recorded);
-    free(beside);
+    free(found);
     return status;
 }
 

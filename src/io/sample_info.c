@@ -42,7 +42,7 @@ static void write_tally(fd_h5 *h, const char *name, const fd_tally *tally, const
 static void read_tally(fd_h5 *h, const char *name, const char *where, fd_tally *tally) {
     hid_t group = fd_h5_group(h, name);
     for (int i = 0; i < N_COUNTS; i++) {
-        if (group >= 0 && tally_counts[i].optional && H5Aexists(group, tally_counts[i].name) <= 0) continue;
+        if (group >= 0 && tally_counts[i].optional && H5Aexists(group, tally_counts[i].name) == 0) continue;
         uint64_t count = fd_h5_get_u64(h, group, where, tally_counts[i].name);
         memcpy((char *)tally + tally_counts[i].offset, &count, sizeof count);
     }

@@ -108,7 +108,10 @@ static void child(const char *folder, char *command, const char *fault) {
     char *words[MAX_WORDS] = {"flavordiff"}, path[PATH_MAX];
     int n = 1;
     for (char *word = strtok(command, " "); word && n < MAX_WORDS - 4; word = strtok(NULL, " ")) words[n++] = word;
-    if (strcmp(words[1], "evaluate") && strcmp(words[1], "info") && strcmp(words[1], "version") && strcmp(words[1], "help"))
+    static const char *const alone[] = {"evaluate", "info", "version", "help", "merge", "diff"}; /* no option -j */
+    bool threads = true;
+    for (size_t i = 0; i < sizeof alone / sizeof *alone; i++) threads = threads && strcmp(words[1], alone[i]) != 0;
+    if (threads)
         words[n++] = "-j", words[n++] = "1";
     if (strcmp(words[1], "compare") && n > 3 && strcmp(words[n - 2], "-j") == 0) words[n++] = "-q";
     if (chdir(folder)) _exit(126);
