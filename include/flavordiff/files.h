@@ -112,6 +112,8 @@ fd_status fd_file_describe(const char *path, bool json, char **text, fd_error *e
 /* Target set from YAML: `name` is a path, or a name looked up as <name>.yaml in the folder FLAVORDIFF_TARGETS, then
  * in ./targets, in targets, ../targets and ../share/flavordiff/targets beside the running program, and where it was installed. */
 fd_status fd_target_load(const char *name, fd_target *target, fd_error *err);
+/* Is there a file for this name or path? What is in it is not looked at. */
+bool fd_target_known(const char *name);
 
 /* Writes text to path by temporary name, fsync, rename. Always replaces. */
 fd_status fd_write_text(const char *path, const char *text, size_t length, fd_error *err);

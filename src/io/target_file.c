@@ -311,6 +311,12 @@ static fd_status find(const char *name, char *path, fd_error *err) {
                    name, name, folder ? " = " : " (not set)", folder ? folder : "");
 }
 
+bool fd_target_known(const char *name) {
+    char path[PATH_LENGTH];
+    fd_error ignored;
+    return find(name, path, &ignored) == FD_OK && access(path, F_OK) == 0;
+}
+
 fd_status fd_target_load(const char *name, fd_target *target, fd_error *err) {
     char path[PATH_LENGTH];
     char *text = NULL;

@@ -188,7 +188,8 @@ static fd_status load_exact(fd_plot *plot, const json_t *summary, const char *re
     fd_error why = {0};
     if (!reference || (!asked_for && access(reference, F_OK) != 0)) return FD_OK;
     fd_status status = fd_rows_read(plot->run, reference, summary, FD_LABELS, &plot->exact, &info, &why);
-    if (status && (asked_for || status == FD_ERR_MEMORY || status == FD_ERR_STOPPED)) return fd_fail(err, status, "%s", why.message);
+    if (status && (asked_for || status == FD_ERR_MEMORY || status == FD_ERR_FILE || status == FD_ERR_STOPPED))
+        return fd_fail(err, status, "%s", why.message);
     if (status) fd_say(plot->run, "plot: no exact solutions are drawn: %s", why.message);
     else if (plot->exact.n_rows < FD_LEAST_EXACT)
         fd_say(plot->run, "plot: %s: %zu solutions; contours need %d", reference, plot->exact.n_rows, FD_LEAST_EXACT);

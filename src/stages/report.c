@@ -130,7 +130,9 @@ static void read_target(fd_report *r) {
     if (!name && r->part->has_samples) name = r->part->samples.target;
     if (!name && r->has_config) name = r->config.target;
     fd_error err = {0};
-    r->has_target = name && fd_report_takes(r, NULL, fd_named_target(r->run, name, &r->target, NULL, &err), &err);
+    if (!name) return;
+    fd_status status = fd_named_target(r->run, name, &r->target, NULL, &err);
+    r->has_target = fd_report_takes(r, fd_target_known(name) ? r->folder : NULL, status, &err); /* gone is told, unreadable is an error */
 }
 
 static fd_status told(const fd_report *r, fd_error *err) {

@@ -20,7 +20,9 @@ static void read_set(fd_report *r, const char *name, uint8_t needed, fd_table *t
     char *path = fd_path(r->folder, name);
     const json_t *summary = r->parts[0].summary ? r->parts[0].summary : r->parts[r->n_parts - 1].summary;
     fd_error why = {0};
-    if (path && access(path, F_OK) == 0 && fd_rows_read(r->run, path, summary, needed, table, info, &why)) {
+    fd_status status = path ? FD_OK : fd_fail(&why, FD_ERR_MEMORY, "out of memory");
+    if (path && access(path, F_OK) == 0) status = fd_rows_read(r->run, path, summary, needed, table, info, &why);
+    if (!fd_report_takes(r, path, status, &why)) {
         fd_html_missing(&r->html, "%s is left out: %s.", name, why.message);
         fd_table_free(table);
     }
