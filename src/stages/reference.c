@@ -188,6 +188,7 @@ fd_status fd_stage_reference(const fd_run *run, const char *out, fd_error *err) 
     if (!status) status = fd_resume_open(run, out, &provenance, config, FD_S_REFERENCE | FD_S_TARGET, &w.resume, err);
     if (!status) status = fd_samples_create(out, run->force, w.setting.model, &provenance, &w.writer, err);
     if (!status) status = fd_resume_rows(&w.resume, w.writer, w.setting.model, (fd_piece){&w.at, sizeof w.at}, err);
+    if (!status) status = fd_resume_check(&w.resume, w.at.kept == w.resume.rows && w.at.kept <= w.spec->n, err);
     if (!status) status = draw_all(&w, &ticker, err);
     if (!status) {
         if (w.spec->cuts == FD_CUTS_NONE) strcpy(info.role, "prior");

@@ -95,10 +95,12 @@ static fd_status restore(work *w, bool *found, fd_error *err) {
     pieces(w, all);
     fd_status status = fd_resume_restore(&w->resume, PIECES, all, found, err);
     if (status || !*found) return status;
-    if (w->at.stride == 0 || w->at.filled > w->draws)
-        return fd_fail(err, FD_ERR_FORMAT, "%s: a checkpoint that contradicts itself", fd_checkpoint_name(w->resume.file));
-    fd_mcmc_set_lengths(w->mcmc, w->at.lengths);
-    return FD_OK;
+    uint64_t stride = w->at.stride, burn_in = (uint64_t)w->spec->burn_in;
+    bool holds = w->at.filled <= w->draws && w->at.step == burn_in + w->at.filled * stride &&
+                 (stride == FIRST_STRIDE || (stride > FIRST_STRIDE && w->draws * stride <= w->spec->steps));
+    status = fd_resume_check(&w->resume, holds, err);
+    if (!status) fd_mcmc_set_lengths(w->mcmc, w->at.lengths);
+    return status;
 }
 
 /* Fills what is left of the trace. */

@@ -17,10 +17,11 @@ enum { MOST_PIECES = 8 };
 static void parent_ids(const char *parents, char *ids, size_t size) {
     size_t used = 0;
     ids[0] = '\0';
-    for (const char *line = parents; line && *line; line = strchr(line, '\n'), line += line != NULL) {
+    for (const char *line = parents ? parents : ""; *line;) {
         size_t length = strcspn(line, "\n");
         int n = length >= 16 ? snprintf(ids + used, size - used, " %.16s", line + length - 16) : 0;
         used += n > 0 ? (size_t)n : 0;
+        line += length + (line[length] == '\n');
     }
 }
 
@@ -81,9 +82,10 @@ fd_status fd_resume_replace(fd_resume *r, int n, const fd_piece *pieces, fd_erro
     return status;
 }
 
-static fd_status wrong_size(const fd_resume *r, fd_error *err) {
-    return fd_fail(err, FD_ERR_FORMAT, "%s: the checkpoint is damaged; remove it, or give --force to begin anew",
-                   fd_checkpoint_name(r->file));
+fd_status fd_resume_check(const fd_resume *r, bool holds, fd_error *err) {
+    return holds ? FD_OK
+                 : fd_fail(err, FD_ERR_FORMAT, "%s: the checkpoint is damaged; remove it, or give --force to begin anew",
+                           fd_checkpoint_name(r->file));
 }
 
 fd_status fd_resume_restore(fd_resume *r, int n, const fd_piece *pieces, bool *found, fd_error *err) {
@@ -94,7 +96,7 @@ fd_status fd_resume_restore(fd_resume *r, int n, const fd_piece *pieces, bool *f
     fd_status status = fd_checkpoint_next(r->file, &payload, &size, err);
     if (status || !payload) return status;
     for (int i = 0; i < n; i++) wanted += pieces[i].size;
-    if (size != wanted) return wrong_size(r, err);
+    if (size != wanted) return fd_resume_check(r, false, err);
     const char *from = payload;
     memcpy(&r->before, from, sizeof r->before);
     from += sizeof r->before;
@@ -143,11 +145,12 @@ fd_status fd_resume_next(fd_resume *r, fd_sample_writer *writer, const fd_model 
     if (status || !payload) return status;
     size_t fixed = sizeof head + state.size;
     size_t row = (size_t)model->n_labels * sizeof(double) + sizeof(double) + (size_t)model->n_params * sizeof(float) + 1;
-    if (size < fixed) return wrong_size(r, err);
+    if (size < fixed) return fd_resume_check(r, false, err);
     memcpy(&head, payload, sizeof head);
-    if (head.rows > size / row || size != fixed + (size_t)head.rows * row) return wrong_size(r, err);
+    if (head.rows > size / row || size != fixed + (size_t)head.rows * row) return fd_resume_check(r, false, err);
     size_t n = (size_t)head.rows;
     r->before = head.seconds;
+    r->rows += head.rows;
     memcpy(state.data, (const char *)payload + sizeof head, state.size);
     double *labels = (double *)((uintptr_t)payload + fixed), *five = labels + n * (size_t)model->n_labels;
     float *theta = (float *)(five + n);

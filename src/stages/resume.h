@@ -13,6 +13,7 @@ typedef struct fd_resume {
     fd_checkpoint *file;  /* NULL: run->checkpoint_every is 0 */
     double begin, before; /* when this run began; seconds that runs before it worked */
     double written;       /* when the checkpoint was last made durable */
+    uint64_t rows;        /* read back */
     bool finished;        /* the output is there already */
 } fd_resume;
 
@@ -40,6 +41,9 @@ fd_status fd_resume_next(fd_resume *resume, fd_sample_writer *writer, const fd_m
                          bool *more, fd_error *err);
 /* All records. */
 fd_status fd_resume_rows(fd_resume *resume, fd_sample_writer *writer, const fd_model *model, fd_piece state, fd_error *err);
+
+/* FD_ERR_FORMAT unless `holds`, what the counters of this stage always obey: a hash keeps accidents out, not all else. */
+fd_status fd_resume_check(const fd_resume *resume, bool holds, fd_error *err);
 
 /* Ends the stage, which ended with `status`: the checkpoint stays when there is something to go on from, and goes otherwise.
  * Returns the status, with a word on how to go on. */

@@ -202,6 +202,7 @@ fd_status fd_stage_sample(const fd_run *run, const fd_sample_spec *spec, const c
     fd_status status = walk_open(run, "sample", model, &spec->generate, &config, FD_S_SAMPLE, out, &w, err);
     snprintf(w.info.role, sizeof w.info.role, "%s", "generated");
     if (!status) status = stop_resume(&s, &w, err);
+    if (!status) status = fd_resume_check(&w.resume, w.info.n <= w.info.tally.n && w.info.tally.n <= most, err);
     while (!status && w.info.tally.n < most && !complete(&s)) {
         status = sample_block(&w, &s, most, err);
         uint64_t done = by_rule(spec) ? s.solutions : w.info.tally.n;
@@ -235,6 +236,7 @@ fd_status fd_stage_select(const fd_run *run, const char *model, const char *out,
         walk_open(run, "select", model, &spec->generate, run->config, FD_S_SELECT, out, &w, err);
     snprintf(w.info.role, sizeof w.info.role, "%s", "selected");
     while (!status && more) status = walk_next(&w, &rows, &more, err);
+    if (!status) status = fd_resume_check(&w.resume, w.info.n <= w.info.tally.n && w.info.tally.n <= spec->max_generated, err);
     uint64_t selected = w.info.n;
     while (!status && selected < spec->wanted && w.info.tally.n < spec->max_generated) {
         uint64_t done = w.info.tally.n;

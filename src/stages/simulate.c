@@ -78,6 +78,9 @@ fd_status fd_stage_simulate(const fd_run *run, const char *out, fd_error *err) {
     if (!status) status = fd_resume_open(run, out, &provenance, config, FD_S_SIMULATE | FD_S_TARGET, &w.resume, err);
     if (!status) status = fd_samples_create(out, run->force, w.setting.model, &provenance, &w.writer, err);
     if (!status) status = fd_resume_rows(&w.resume, w.writer, w.setting.model, (fd_piece){&w.at, sizeof w.at}, err);
+    if (!status)
+        status = fd_resume_check(&w.resume, w.at.pairs == w.resume.rows && w.at.pairs <= config->simulate.pairs &&
+                                                w.at.scanned <= config->simulate.scan, err);
     if (!status) status = stretch(&w, &ticker, seed, FD_STREAM_PRIOR, config->simulate.pairs, &w.at.pairs, err);
     if (!status) status = stretch(&w, &ticker, seed, FD_STREAM_SCAN, config->simulate.scan, &w.at.scanned, err);
     if (!status) {

@@ -170,6 +170,14 @@ static void fit_pieces(fit_work *w, fd_piece pieces[FIT_PIECES]) {
     pieces[2] = (fd_piece){w->state, fd_trainer_state_bytes(w->trainer)};
 }
 
+/* Updates a row of the log. */
+static long log_every(const fd_train_spec *spec) { return (spec->updates + LOG_POINTS - 1) / LOG_POINTS; }
+
+static uint64_t rows_logged(const fit_work *w) {
+    long every = log_every(w->spec), done = (long)w->at.update;
+    return (uint64_t)(done / every + (done == w->spec->updates && done % every != 0));
+}
+
 static fd_status save(fit_work *w, fd_error *err) {
     fd_piece pieces[FIT_PIECES];
     fd_trainer_save(w->trainer, w->state);
@@ -184,9 +192,8 @@ static fd_status restore(fit_work *w, fd_error *err) {
     fd_status status = fd_resume_restore(w->resume, FIT_PIECES, pieces, &found, err);
     if (status || !found) return status;
     status = fd_trainer_restore(w->trainer, w->state, err);
-    if (!status && (fd_trainer_updates_done(w->trainer) != w->at.update || w->at.n_log > w->log_rows))
-        status = fd_fail(err, FD_ERR_FORMAT, "training: a checkpoint that contradicts itself");
-    return status ? fd_error_prefix(err, "%s", fd_checkpoint_name(w->resume->file)) : FD_OK;
+    if (status) return fd_error_prefix(err, "%s", fd_checkpoint_name(w->resume->file));
+    return fd_resume_check(w->resume, fd_trainer_updates_done(w->trainer) == w->at.update && w->at.n_log == rows_logged(w), err);
 }
 
 /* A row of the log, and the news. */
@@ -203,7 +210,7 @@ static void log_update(fit_work *w, char *detail, size_t size) {
 /* The loop: update, log, stop when asked or when the loss is no number any more. */
 static fd_status fit_loop(fit_work *w, fd_error *err) {
     const fd_train_spec *spec = w->spec;
-    long every = (spec->updates + LOG_POINTS - 1) / LOG_POINTS;
+    long every = log_every(spec);
     char detail[96] = "";
     fd_status status = FD_OK;
     while (!status && w->at.update < spec->updates) {
