@@ -9,6 +9,7 @@
 #include "flavordiff/api.h"
 #include "flavordiff/config.h"
 #include "flavordiff/files.h"
+#include "flavordiff/team.h"
 
 FD_DECLS_BEGIN
 
@@ -20,6 +21,9 @@ typedef struct fd_run {
     bool resume;                     /* go on from what a stopped or killed run left in OUT.checkpoint (or begin); with force:
                                       * one of other settings is thrown away, without: refused, FD_ERR_MISMATCH */
     double checkpoint_every;         /* seconds between checkpoints of the stages that resume; 0: none are kept */
+    fd_team *team;                   /* ranks that train, tune, train-informed, select, sample and reference divide their work among:
+                                      * all call the stage, rank 0 alone writes and uses the callbacks, and fd_team_end() is
+                                      * the caller's. NULL: one process. Other stages take none */
     bool strict;                     /* a diagnostic that fails is FD_ERR_WANTING; outputs are written all the same */
     /* Called a few times a second from the calling thread with work done of total (0: unknown), and the tally so
      * far or NULL; returns non-zero to stop (FD_ERR_STOPPED). May be NULL. */

@@ -8,7 +8,7 @@
 
 #include "flavordiff/stages.h"
 
-enum { CLI_MAX_SETS = 64, CLI_MAX_ARGS = 1024, CLI_MAX_KEYED = 8, CLI_KEYED_SIZE = 96, CLI_MAX_COMPARED = 16 };
+enum { CLI_MAX_SETS = 64, CLI_MAX_ARGS = 1024, CLI_MAX_KEYED = 8, CLI_KEYED_SIZE = 96, CLI_MAX_COMPARED = 16, CLI_COMMON_SIZE = 4096 };
 
 /* Which options a verb takes. */
 typedef enum cli_option_bit {
@@ -40,6 +40,7 @@ typedef enum cli_option_bit {
     CLI_BENCH = 1 << 25,
     CLI_FORMAT = 1 << 26,
     CLI_VERIFY = 1 << 27,
+    CLI_RANKS = 1 << 28, /* no option: the verb divides its work among the ranks of an MPI job */
     CLI_EVERYWHERE = 1 << 30, /* of every verb, and so not in its list */
     CLI_STAGE = CLI_CONFIG | CLI_OUTPUT | CLI_SEED | CLI_THREADS | CLI_SET | CLI_FORCE | CLI_DRY_RUN | CLI_MAX_TIME |
                 CLI_TARGET | CLI_QUIET,
@@ -69,6 +70,7 @@ typedef struct cli {
     uint64_t permutations, classified; /* --permutations, --classified */
     double max_time, checkpoint_every, vev, seconds;
     int threads;
+    fd_team *team; /* the ranks of an MPI job, or NULL */
     char command[4096]; /* as typed, for provenance */
 } cli;
 

@@ -9,6 +9,9 @@
 #include <unistd.h>
 
 #include "flavordiff/machine.h"
+#ifdef FLAVORDIFF_MPI
+#include "mpi/team.h"
+#endif
 
 const cli_verb cli_verbs[] = {
     {"run", "[CONFIG.yaml]", "the whole chain, from prior draws to the report",
@@ -23,22 +26,22 @@ const cli_verb cli_verbs[] = {
     {"train", "PAIRS.h5", "the pre-network, from training pairs",
      "Trains the denoising network on the first rows of PAIRS (validating on the others): mean squared error on the noise, "
      "Adam, one-cycle learning rate. Raw and averaged weights are both kept.",
-     "flavordiff train pairs.h5 -o pre-network.h5", (CLI_STAGE & ~CLI_TARGET) | CLI_RESUME, 1, 1, verb_train, NULL},
+     "flavordiff train pairs.h5 -o pre-network.h5", (CLI_STAGE & ~CLI_TARGET) | CLI_RESUME | CLI_RANKS, 1, 1, verb_train, NULL},
     {"train-informed", "", "the simulator-informed network, from endless draws",
      "Trains a network that is told, at every noisy point, how far its labels are from those asked for and which step would "
      "mend it (docs/method.md). Its training pairs are drawn while it trains, from the prior inside widened 3 sigma windows "
      "of the target set, and never repeat. The informed block of the configuration has the settings.",
-     "flavordiff train-informed -o informed.h5", CLI_STAGE | CLI_RESUME, 0, 0, verb_train_informed, NULL},
+     "flavordiff train-informed -o informed.h5", CLI_STAGE | CLI_RESUME | CLI_RANKS, 0, 0, verb_train_informed, NULL},
     {"select", "NETWORK.h5", "generated points near the target, for tuning",
      "Generates until select.wanted points pass the selection (chi2 of all labels below chi2_all, and the mass part below "
      "chi2_mass or the mixing part below chi2_mixing) or select.max_generated have been tried; counts the groups "
      "mass only, mixing only, both.",
      "flavordiff select pre-network.h5 -o selected.h5",
-     CLI_STAGE | CLI_RESUME | CLI_NUMBER | CLI_NO_PROJECT | CLI_GENERATE, 1, 1, verb_select,
+     CLI_STAGE | CLI_RESUME | CLI_RANKS | CLI_NUMBER | CLI_NO_PROJECT | CLI_GENERATE, 1, 1, verb_select,
      "select.wanted"},
     {"tune", "NETWORK.h5 SELECTED.h5", "fine-tuning of a network on selected points",
      "Continues from NETWORK with the tune settings: all weights, or all but the first tune.frozen_layers layers.",
-     "flavordiff tune pre-network.h5 selected.h5 -o tuned.h5", (CLI_STAGE & ~CLI_TARGET) | CLI_RESUME, 2, 2, verb_tune, NULL},
+     "flavordiff tune pre-network.h5 selected.h5 -o tuned.h5", (CLI_STAGE & ~CLI_TARGET) | CLI_RESUME | CLI_RANKS, 2, 2, verb_tune, NULL},
     {"sample", "NETWORK.h5", "points from a trained network, and their yield",
      "Generates points for the label of the target set with the sampler of the configuration and classifier-free guidance "
      "eps = (1 - gamma) eps(null) + gamma eps(label). Prints the ledger: how many are inside which window, outside the "
@@ -49,7 +52,7 @@ const cli_verb cli_verbs[] = {
      "--guidance go to the block that counts. With project.steps every sample is moved onto its own label inside the prior, "
      "and the ledger shows the network alone and projected.",
      "flavordiff sample tuned.h5 -n 100000 --sampler ddim --steps 20 -o samples.h5",
-     CLI_STAGE | CLI_RESUME | CLI_NUMBER | CLI_NO_PROJECT | CLI_GENERATE | CLI_UNTIL, 1, 1, verb_sample, "sample.n"},
+     CLI_STAGE | CLI_RESUME | CLI_RANKS | CLI_NUMBER | CLI_NO_PROJECT | CLI_GENERATE | CLI_UNTIL, 1, 1, verb_sample, "sample.n"},
     {"project", "SAMPLES.h5", "projection without a network: rows of a sample set moved onto labels",
      "What the projection does by itself: every row of SAMPLES, prior draws for instance, is given a label of the target set "
      "and moved onto it inside the prior, with label and project of the block informed.sample. Prints the ledger of the rows "
@@ -62,7 +65,7 @@ const cli_verb cli_verbs[] = {
      "k only, thousands of times slower and as exact; --method mcmc runs Markov chains along the surface of the labels, for any model "
      "and (reference.likelihood) for a Gaussian likelihood, until R-hat < 1.01 and ESS >= 400 for every quantity, or says which did "
      "not converge (with --strict: exit code 5). All are judged like any sample. The file does not depend on the number of threads.",
-     "flavordiff reference -n 10000 --target paper-table1-no -o reference.h5", CLI_STAGE | CLI_RESUME | CLI_NUMBER | CLI_METHOD | CLI_STRICT, 0, 1,
+     "flavordiff reference -n 10000 --target paper-table1-no -o reference.h5", CLI_STAGE | CLI_RESUME | CLI_RANKS | CLI_NUMBER | CLI_METHOD | CLI_STRICT, 0, 1,
      verb_reference, "reference.n"},
     {"calibrate", "NETWORK.h5", "is a network calibrated over many labels",
      "Draws truths with their labels from the law the network was trained on, samples from the network at each label, and ranks "
@@ -166,21 +169,48 @@ static void spin_briefly(char **argv) {
     if (setenv("GOMP_SPINCOUNT", "3000", 1) == 0) execv("/proc/self/exe", argv);
 }
 
+/* Verbs that do not divide their work would do it, and write the same file, once a rank. */
+static fd_status check_ranks(const cli *c, fd_error *err) {
+    char names[256] = "";
+    if (fd_team_alone(c->team) || c->verb->options & CLI_RANKS) return FD_OK;
+    for (const cli_verb *v = cli_verbs; v->name; v++) {
+        size_t used = strlen(names);
+        if (v->options & CLI_RANKS) snprintf(names + used, sizeof names - used, "%s%s", used ? ", " : "", v->name);
+    }
+    return fd_fail(err, FD_ERR_USAGE, "%s: runs in one process; verbs that divide their work among %d ranks: %s", c->verb->name,
+                   c->team->size, names);
+}
+
+static fd_status do_verb(int argc, char **argv, fd_team *team, fd_error *err) {
+    cli parsed, *c = &parsed;
+    fd_status status = cli_parse(argc, argv, c, err);
+    c->team = team;
+    if (!status && !fd_machine_mask_known())
+        status = fd_fail(err, FD_ERR_USAGE, "FLAVORDIFF_CPU=%s: no such kernel set; known: amx, avx512bf16, avx512, avx2, portable",
+                         getenv("FLAVORDIFF_CPU"));
+    if (!status) status = check_ranks(c, err);
+    if (!status) fd_machine_kernels(); /* before there are threads: tiles of AMX are asked for here */
+    return status ? status : c->verb->run(c, err);
+}
+
 int main(int argc, char **argv) {
     fd_error err = {0};
-    cli c;
+    fd_team *team = NULL;
+    fd_status status = FD_OK;
     spin_briefly(argv);
     signal(SIGXFSZ, SIG_IGN); /* a file-size limit is a full disk: reported, not fatal */
     signal(SIGPIPE, SIG_IGN); /* so is a reader that went away: the flush below says so */
-    fd_status status = cli_parse(argc, argv, &c, &err);
-    if (!status && !fd_machine_mask_known())
-        status = fd_fail(&err, FD_ERR_USAGE, "FLAVORDIFF_CPU=%s: no such kernel set; known: amx, avx512bf16, avx512, avx2, portable",
-                         getenv("FLAVORDIFF_CPU"));
-    if (!status) fd_machine_kernels(); /* before there are threads: tiles of AMX are asked for here */
-    if (!status) status = c.verb->run(&c, &err);
+#ifdef FLAVORDIFF_MPI
+    status = fd_mpi_begin(&argc, &argv, &team, &err);
+#endif
+    if (!status) status = do_verb(argc, argv, team, &err);
     /* A full disk under a redirected standard output must not look like success. */
     if ((fflush(stdout) != 0 || ferror(stdout)) && !status)
         status = fd_fail(&err, FD_ERR_FILE, "standard output: %s", strerror(errno));
-    if (status) fprintf(stderr, "flavordiff: %s\n", err.message);
+    status = fd_team_end(team, status, &err);
+    if (status && !fd_team_follows(team)) fprintf(stderr, "flavordiff: %s\n", err.message);
+#ifdef FLAVORDIFF_MPI
+    fd_mpi_end(team);
+#endif
     return fd_status_exit_code(status);
 }

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "cli/cli.h"
+#include "flavordiff/machine.h"
 
 static volatile sig_atomic_t asked_to_stop; /* the one global: a signal handler can reach nothing else */
 
@@ -94,6 +95,7 @@ static void catch_signals(void) {
     sigaction(SIGINT, &action, NULL);
     sigaction(SIGTERM, &action, NULL);
     sigaction(SIGHUP, &action, NULL);
+    sigaction(SIGUSR1, &action, NULL); /* what mpirun hands on without ending its ranks itself */
 }
 
 fd_status cli_need_output(const cli *c, fd_error *err) {
@@ -139,12 +141,30 @@ fd_status cli_config(const cli *c, const char *path, fd_config *config, fd_error
     return FD_OK;
 }
 
+/* Ranks that would not do the same are told before they begin: other settings, inputs, program or kernels. */
+static fd_status check_ranks(const cli *c, const fd_config *config, fd_error *err) {
+    char *settings = NULL, text[CLI_COMMON_SIZE];
+    if (fd_team_alone(c->team)) return FD_OK;
+    fd_status status = fd_config_dump(config, &settings, err);
+    if (status) return status;
+    int n = snprintf(text, sizeof text, "%s %s %s %s ", c->verb->name, fd_version(), fd_revision(), fd_machine_kernels());
+    for (int i = 0; i < c->n_args && n < CLI_COMMON_SIZE - 20; i++) {
+        char id[17];
+        if (!fd_file_id(c->args[i], id, NULL)) n += snprintf(text + n, sizeof text - (size_t)n, "%s ", id);
+    }
+    status = fd_team_same(c->team, "program, kernels (FLAVORDIFF_CPU) or inputs are", text, err);
+    if (!status) status = fd_team_same(c->team, "settings are", settings, err);
+    free(settings);
+    return status;
+}
+
 fd_status cli_run_stage(cli *c, const char *config_path, cli_stage stage, fd_error *err) {
     fd_config config;
     fd_status status = cli_config(c, config_path, &config, err);
     if (status) return status;
     if (c->dry_run) {
         char *text = NULL;
+        if (fd_team_follows(c->team)) return FD_OK;
         status = fd_config_dump(&config, &text, err);
         if (!status) fputs(text, stdout);
         free(text);
@@ -152,10 +172,11 @@ fd_status cli_run_stage(cli *c, const char *config_path, cli_stage stage, fd_err
     }
     if (c->threads) omp_set_num_threads(c->threads);
     catch_signals();
-    reporter r = {.begin = now(), .max_time = c->max_time, .quiet = c->quiet, .terminal = isatty(STDERR_FILENO)};
+    if ((status = check_ranks(c, &config, err))) return status;
+    reporter r = {.begin = now(), .max_time = c->max_time, .quiet = c->quiet || fd_team_follows(c->team), .terminal = isatty(STDERR_FILENO)};
     fd_run run = {.config = &config, .command = c->command, .force = c->force, .strict = c->strict,
                   .resume = c->resume, .checkpoint_every = c->verb->options & CLI_RESUME ? c->checkpoint_every : 0,
-                  .progress = on_progress, .message = on_message, .user = &r};
+                  .team = c->team, .progress = on_progress, .message = on_message, .user = &r};
     status = stage(&run, c, err);
     clear_bar(&r);
     if (status == FD_ERR_STOPPED)

@@ -65,7 +65,7 @@ static fd_status sample(const fd_run *run, const cli *c, fd_error *err) {
     if (!status && c->number[0] && (spec.until || spec.until_ess > 0))
         return fd_fail(err, FD_ERR_USAGE, "sample: -n counts samples, until and until_ess solutions; give one of them");
     if (!status) status = fd_stage_sample(run, &spec, c->args[0], c->output, err);
-    if (status && status != FD_ERR_WANTING) return status;
+    if ((status && status != FD_ERR_WANTING) || fd_team_follows(run->team)) return status;
     fd_status printed = print_ledger(run, c->output, "samples", NULL, status ? NULL : err);
     return status ? status : printed;
 }
@@ -88,7 +88,7 @@ static fd_status distortion(const fd_run *run, const cli *c, fd_error *err) {
 }
 static fd_status select_points(const fd_run *run, const cli *c, fd_error *err) {
     fd_status status = fd_stage_select(run, c->args[0], c->output, err);
-    return status ? status : print_ledger(run, c->output, "generated", NULL, err);
+    return status || fd_team_follows(run->team) ? status : print_ledger(run, c->output, "generated", NULL, err);
 }
 static fd_status project(const fd_run *run, const cli *c, fd_error *err) {
     fd_status status = fd_stage_project(run, c->args[0], c->output, err);

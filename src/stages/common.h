@@ -106,6 +106,10 @@ const fd_model_file *fd_generator_model_file(const fd_generator *generator);
 /* Point i has label i / each of `labels` (rows, n_labels; label space; borrowed) in place of a drawn one. For a spec whose
  * points have labels of their own (fd_own_labels). */
 void fd_generator_give_labels(fd_generator *generator, const double *labels, uint64_t each);
+/* All runs from now on are jobs of `team` (borrowed): rank 0 calls fd_generator_run(), the others fd_generator_follow(). */
+void fd_generator_share(fd_generator *generator, fd_team *team);
+/* Does its part of rank 0's runs until that ends. generator may be NULL when `status` says why. */
+fd_status fd_generator_follow(fd_generator *generator, fd_team *team, fd_status status, fd_error *err);
 /* Evaluations of the network one sample takes, guidance included. */
 long fd_generator_evaluations(const fd_generator *generator);
 /* Rows a call should ask for so that it lasts a fraction of a second to a few seconds. */

@@ -24,6 +24,7 @@ struct fd_generator {
     fd_projector *projector;          /* NULL: none */
     double aim[FD_MAX_LABELS];        /* what is projected onto with a fixed label: the nearest the model can have */
     double projecting;                /* wall seconds so far */
+    fd_team *team;                    /* NULL: works alone */
 };
 
 /* "DPM-Solver++(2M) SDE, 20 steps, eta 1, Karras grid (rho 7), x0 clipped to the prior" */
@@ -191,15 +192,22 @@ void fd_generator_give_labels(fd_generator *g, const double *labels, uint64_t ea
     g->each = each;
 }
 
+void fd_generator_share(fd_generator *g, fd_team *team) { g->team = team; }
+
 double fd_generator_projecting(const fd_generator *g) { return g->projecting; }
 
 long fd_generator_evaluations(const fd_generator *g) { return fd_guided_evaluations(g->guided, g->sampler); }
+
+enum { MOST_SHARED = 1 << 18 }; /* rows of a run of all ranks: every rank has room for them all */
 
 size_t fd_generator_block(const fd_generator *g) {
     size_t tiles = (size_t)(8000 / g->sampler->evaluations);
     if (tiles < 1) tiles = 1;
     if (tiles > 256) tiles = 256;
-    return tiles * (size_t)g->guided->max_rows * (size_t)omp_get_max_threads();
+    size_t block = tiles * (size_t)g->guided->max_rows * (size_t)omp_get_max_threads();
+    if (fd_team_alone(g->team)) return block;
+    block *= (size_t)g->team->size;
+    return block < MOST_SHARED ? block : MOST_SHARED;
 }
 
 static void to_physical(const fd_generator *g, size_t rows, const float *x, float *theta) {
@@ -307,7 +315,7 @@ static size_t tile_memory(const fd_generator *g, char *memory, tile *t) {
     return used;
 }
 
-fd_status fd_generator_run(fd_generator *g, uint64_t first, size_t n, float *theta, double *labels, fd_chi2 *chi2,
+static fd_status run_rows(fd_generator *g, uint64_t first, size_t n, float *theta, double *labels, fd_chi2 *chi2,
                            uint8_t *flags, uint8_t *alone, fd_error *err) {
     size_t most = (size_t)g->guided->max_rows, dim = (size_t)g->guided->dim, n_labels = (size_t)g->guided->n_labels;
     size_t bytes = tile_memory(g, NULL, &(tile){0});
@@ -332,4 +340,51 @@ fd_status fd_generator_run(fd_generator *g, uint64_t first, size_t n, float *the
     if (failed) return fd_fail(err, FD_ERR_MEMORY, "out of memory for %zu bytes of sampling scratch", bytes);
     g->projecting += projecting / omp_get_max_threads();
     return FD_OK;
+}
+
+/* ---- ranks -------------------------------------------------------------------------------------------------------- */
+
+typedef struct run_job {
+    uint64_t first, n;
+} run_job;
+
+/* This rank's rows of a job, and then those of all; status: whether it can. */
+static fd_status do_job(fd_generator *g, const run_job *job, const fd_block *b, fd_status status, fd_error *err) {
+    size_t n = (size_t)job->n, unit = (size_t)g->guided->max_rows;
+    size_t dim = (size_t)g->guided->dim, n_labels = (size_t)g->guided->n_labels;
+    size_t from, to;
+    fd_team_part(g->team, n, unit, &from, &to);
+    if (!status)
+        status = run_rows(g, job->first + from, to - from, b->theta + from * dim, b->labels + from * n_labels, b->chi2 + from,
+                          b->flags + from, b->alone + from, err);
+    if ((status = fd_team_agree(g->team, status, err))) return status;
+    fd_team_share_rows(g->team, b->theta, n, unit, dim * sizeof *b->theta);
+    fd_team_share_rows(g->team, b->labels, n, unit, n_labels * sizeof *b->labels);
+    fd_team_share_rows(g->team, b->chi2, n, unit, sizeof *b->chi2);
+    fd_team_share_rows(g->team, b->flags, n, unit, sizeof *b->flags);
+    fd_team_share_rows(g->team, b->alone, n, unit, sizeof *b->alone);
+    return FD_OK;
+}
+
+fd_status fd_generator_run(fd_generator *g, uint64_t first, size_t n, float *theta, double *labels, fd_chi2 *chi2,
+                           uint8_t *flags, uint8_t *alone, fd_error *err) {
+    const run_job job = {first, n};
+    const fd_block block = {.theta = theta, .labels = labels, .chi2 = chi2, .flags = flags, .alone = alone};
+    if (fd_team_alone(g->team)) return run_rows(g, first, n, theta, labels, chi2, flags, alone, err);
+    fd_status status = fd_team_lead(g->team, &job, sizeof job, err);
+    return status ? status : do_job(g, &job, &block, FD_OK, err);
+}
+
+fd_status fd_generator_follow(fd_generator *g, fd_team *team, fd_status status, fd_error *err) {
+    run_job job;
+    fd_block block = {0};
+    while (fd_team_follow(team, &status, &job, sizeof job, err)) {
+        if (job.n > block.capacity) {
+            fd_block_free(&block);
+            status = fd_block_create(g->setting.model, (size_t)job.n, &block, err);
+        }
+        status = do_job(g, &job, &block, status, err);
+    }
+    fd_block_free(&block);
+    return status;
 }

@@ -335,6 +335,7 @@ static fd_status open_folder(chain *c, fd_error *err) {
 
 fd_status fd_pipeline(const fd_run *run, const char *folder, fd_error *err) {
     double start = fd_seconds();
+    if (!fd_team_alone(run->team)) return fd_fail(err, FD_ERR_USAGE, "run: one process; its stages one by one can have several");
     if (strlen(folder) > PATH_SIZE - 64) return fd_fail(err, FD_ERR_USAGE, "%s: path too long", folder);
     chain *c = calloc(1, sizeof *c); /* the ledger makes it large for a stack */
     if (!c) return fd_fail(err, FD_ERR_MEMORY, "out of memory");

@@ -14,18 +14,20 @@
 #include "stages/mcmc.h"
 #include "stages/resume.h"
 
-enum { ITEMS = 64, ITEM_ROWS = 512, ITEM_ORBITS = 4096, ITEM_DRAWS = 16384 };
+enum { ITEMS = 64, /* at once, of each rank */ ITEM_ROWS = 512, ITEM_ORBITS = 4096, ITEM_DRAWS = 16384 };
 
-/* What ITEMS items gave. */
+/* What some items gave. */
 typedef struct harvest {
-    double *theta; /* (ITEMS, ITEM_ROWS, n_params) */
-    size_t rows[ITEMS];
-    uint64_t tried[ITEMS];
+    size_t items;
+    double *theta;   /* (items, ITEM_ROWS, n_params); in the end without gaps */
+    uint64_t *rows;  /* (items) */
+    uint64_t *tried; /* (items) */
 } harvest;
 
 typedef struct work {
     const fd_reference_spec *spec;
     uint64_t seed;
+    fd_team *team;
     fd_setting setting;
     fd_region region;
     harvest harvest;
@@ -45,19 +47,31 @@ static bool by_orbit(const work *w) {
     return w->spec->method == FD_REFERENCE_ORBIT && w->spec->cuts == FD_CUTS_ALL && w->setting.model->draw_region != NULL;
 }
 
-static void draw_items(work *w, uint64_t first) {
+static void draw_item(work *w, uint64_t first, size_t i) {
     const fd_model *model = w->setting.model;
     bool orbit = by_orbit(w);
+    fd_rng rng;
+    double *theta = w->harvest.theta + i * ITEM_ROWS * (size_t)model->n_params;
+    uint64_t *tried = &w->harvest.tried[i];
+    fd_rng_start(&rng, w->seed, FD_STREAM_REFERENCE, first + i, 0);
+    *tried = orbit ? ITEM_ORBITS : ITEM_DRAWS;
+    w->harvest.rows[i] = orbit ? fd_region_draw(model, &w->region, &rng, w->spec->cluster, ITEM_ROWS, theta, tried)
+                               : fd_region_reject(model, &w->region, &rng, ITEM_ROWS, theta, tried);
+}
+
+/* Items first, first + 1, ..., a part of them by each rank; rows of all, one behind the other. A job. */
+static void draw_items(work *w, uint64_t first) {
+    harvest *h = &w->harvest;
+    size_t n_params = (size_t)w->setting.model->n_params, from, to, end = 0;
+    fd_team_part(w->team, h->items, 1, &from, &to);
 #pragma omp parallel for schedule(dynamic, 1)
-    for (int i = 0; i < ITEMS; i++) {
-        fd_rng rng;
-        double *theta = w->harvest.theta + (size_t)i * ITEM_ROWS * (size_t)model->n_params;
-        uint64_t *tried = &w->harvest.tried[i];
-        fd_rng_start(&rng, w->seed, FD_STREAM_REFERENCE, first + (uint64_t)i, 0);
-        *tried = orbit ? ITEM_ORBITS : ITEM_DRAWS;
-        w->harvest.rows[i] = orbit ? fd_region_draw(model, &w->region, &rng, w->spec->cluster, ITEM_ROWS, theta, tried)
-                                   : fd_region_reject(model, &w->region, &rng, ITEM_ROWS, theta, tried);
-    }
+    for (size_t i = from; i < to; i++) draw_item(w, first, i);
+    fd_team_share_rows(w->team, h->rows, h->items, 1, sizeof *h->rows);
+    fd_team_share_rows(w->team, h->tried, h->items, 1, sizeof *h->tried);
+    for (size_t i = 0; i < h->items; end += (size_t)h->rows[i++] * n_params)
+        if (i >= from && i < to)
+            memmove(h->theta + end, h->theta + i * ITEM_ROWS * n_params, (size_t)h->rows[i] * n_params * sizeof *h->theta);
+    fd_team_share_items(w->team, h->theta, h->items, h->rows, n_params * sizeof *h->theta);
 }
 
 /* Rows of one proposal share a parameter to the last bit, and follow each other; those of two never do. */
@@ -67,14 +81,10 @@ static bool same_proposal(const fd_model *model, const double *a, const double *
     return false;
 }
 
-/* Rows of all items, one behind the other, rounded and judged at once. */
+/* Rows of all items, rounded and judged at once. */
 static void gather(work *w) {
     size_t n_params = (size_t)w->setting.model->n_params, n = 0;
-    for (int i = 0; i < ITEMS; i++) {
-        memmove(w->harvest.theta + n * n_params, w->harvest.theta + (size_t)i * ITEM_ROWS * n_params,
-                w->harvest.rows[i] * n_params * sizeof *w->harvest.theta);
-        n += w->harvest.rows[i];
-    }
+    for (size_t i = 0; i < w->harvest.items; i++) n += (size_t)w->harvest.rows[i];
     for (size_t i = 0; i < n * n_params; i++) w->block.theta[i] = (float)w->harvest.theta[i];
     fd_judge_rows(&w->setting, n, w->block.theta, w->block.labels, w->block.chi2, w->block.flags);
 }
@@ -88,7 +98,7 @@ static fd_status take(work *w, fd_error *err) {
     uint64_t before = w->at.kept;
     size_t used = 0;
     gather(w);
-    for (int item = 0; item < ITEMS && w->at.kept < w->spec->n; item++) {
+    for (size_t item = 0; item < w->harvest.items && w->at.kept < w->spec->n; item++) {
         const double *last = NULL;
         w->at.tried += w->harvest.tried[item];
         for (size_t i = 0; i < w->harvest.rows[item] && w->at.kept < w->spec->n; i++, used++) {
@@ -101,7 +111,7 @@ static fd_status take(work *w, fd_error *err) {
             w->at.kept++;
         }
     }
-    w->at.items += ITEMS;
+    w->at.items += w->harvest.items;
     fd_block_compact(model, &w->block, used, w->keep);
     return fd_resume_append(&w->resume, w->writer, model, (size_t)(w->at.kept - before), &w->block,
                             (fd_piece){&w->at, sizeof w->at}, err);
@@ -109,10 +119,14 @@ static fd_status take(work *w, fd_error *err) {
 
 static fd_status allocate(work *w, fd_error *err) {
     const fd_model *model = w->setting.model;
-    w->harvest.theta = malloc((size_t)ITEMS * ITEM_ROWS * (size_t)model->n_params * sizeof *w->harvest.theta);
-    w->keep = malloc((size_t)ITEMS * ITEM_ROWS * sizeof *w->keep);
-    if (!w->harvest.theta || !w->keep) return fd_fail(err, FD_ERR_MEMORY, "out of memory");
-    return fd_block_create(model, (size_t)ITEMS * ITEM_ROWS, &w->block, err);
+    harvest *h = &w->harvest;
+    h->items = ITEMS * (w->team ? (size_t)w->team->size : 1);
+    h->theta = malloc(h->items * ITEM_ROWS * (size_t)model->n_params * sizeof *h->theta);
+    h->rows = malloc(h->items * sizeof *h->rows);
+    h->tried = malloc(h->items * sizeof *h->tried);
+    w->keep = malloc(h->items * ITEM_ROWS * sizeof *w->keep);
+    if (!h->theta || !h->rows || !h->tried || !w->keep) return fd_fail(err, FD_ERR_MEMORY, "out of memory");
+    return fd_block_create(model, h->items * ITEM_ROWS, &w->block, err);
 }
 
 /* The windows that count. */
@@ -144,12 +158,30 @@ static fd_status draw_all(work *w, fd_ticker *ticker, fd_error *err) {
     fd_status status = FD_OK;
     while (!status && w->at.kept < w->spec->n) {
         char detail[64];
+        if ((status = fd_team_lead(w->team, &w->at.items, sizeof w->at.items, err))) break;
         draw_items(w, w->at.items);
         status = take(w, err);
         snprintf(detail, sizeof detail, "%" PRIu64 " %s tried", w->at.tried, by_orbit(w) ? "orbits" : "prior draws");
         if (!status) status = fd_tick(ticker, w->at.kept, w->spec->n, &w->at.tally, detail, err);
     }
     return status;
+}
+
+/* What ranks other than 0 do. */
+static fd_status follow(work *w, fd_status status, fd_error *err) {
+    uint64_t first;
+    while (fd_team_follow(w->team, &status, &first, sizeof first, err)) draw_items(w, first);
+    return status;
+}
+
+static void release(work *w) {
+    fd_samples_abort(w->writer);
+    fd_block_free(&w->block);
+    fd_setting_free(&w->setting);
+    free(w->harvest.theta);
+    free(w->harvest.rows);
+    free(w->harvest.tried);
+    free(w->keep);
 }
 
 static void describe(const work *w, char *note, size_t size) {
@@ -174,13 +206,19 @@ fd_status fd_stage_reference(const fd_run *run, const char *out, fd_error *err) 
     fd_ticker ticker = {.run = run, .stage = "reference"};
     /* Sets of different cuts are compared: they must not be the same draws. */
     static const char *const purposes[] = {"reference", "reference, masses", "reference, prior"};
-    work w = {.spec = &config->reference, .seed = fd_derive_seed(config->seed, purposes[config->reference.cuts])};
+    work w = {.spec = &config->reference, .team = run->team, .seed = fd_derive_seed(config->seed, purposes[config->reference.cuts])};
     fd_sample_info info = {.role = "reference", .seed = config->seed};
     fd_provenance provenance;
     const char *const no_parents[] = {NULL};
     char *config_text = NULL, parents[8];
 
-    fd_status status = fd_part_allowed(out, run->force || run->resume, err);
+    fd_status status = FD_OK;
+    if (fd_team_follows(run->team)) {
+        status = follow(&w, prepare(run, &w, err), err);
+        release(&w);
+        return status;
+    }
+    status = fd_part_allowed(out, run->force || run->resume, err);
     if (!status) status = prepare(run, &w, err);
     if (!status)
         status = fd_stage_provenance(run, "reference", &w.setting.model->options, no_parents, parents, sizeof parents,
@@ -205,11 +243,7 @@ fd_status fd_stage_reference(const fd_run *run, const char *out, fd_error *err) 
     if (!status)
         fd_say(run, "reference: %" PRIu64 " exact %s from %" PRIu64 " of %" PRIu64 " %s in %.1f s -> %s", w.at.kept,
                w.spec->cuts == FD_CUTS_ALL ? "solutions" : "draws", w.at.proposals, w.at.tried, by_orbit(&w) ? "orbits" : "prior draws", info.tally.seconds, out);
-    fd_samples_abort(w.writer);
-    fd_block_free(&w.block);
-    fd_setting_free(&w.setting);
-    free(w.harvest.theta);
-    free(w.keep);
+    release(&w);
     free(config_text);
     return fd_resume_close(&w.resume, status, err);
 }

@@ -47,6 +47,7 @@ static fd_status walk_open(const fd_run *run, const char *verb, const char *mode
     if (!status) status = fd_check_not_input(out, parent_paths, err);
     if (!status) status = fd_generator_create(run, model, spec, fd_derive_seed(config->seed, verb), &w->generator, err);
     if (status) return status;
+    fd_generator_share(w->generator, run->team);
     const fd_setting *setting = fd_generator_setting(w->generator);
     size_t capacity = fd_generator_block(w->generator);
     status = fd_block_create(setting->model, capacity, &w->block, err);
@@ -65,6 +66,16 @@ static fd_status walk_open(const fd_run *run, const char *verb, const char *mode
     size_t used = strlen(w->info.note);
     snprintf(w->info.note + used, sizeof w->info.note - used, "; %ld evaluations of the network a sample",
              fd_generator_evaluations(w->generator));
+    return status;
+}
+
+/* What ranks other than 0 do of either verb: rank 0 counts, decides and writes. */
+static fd_status follow(const fd_run *run, const char *verb, const char *model, const fd_generate_spec *spec, fd_error *err) {
+    fd_generator *generator;
+    fd_status status = fd_generator_create(run, model, spec, fd_derive_seed(run->config->seed, verb), &generator, err);
+    if (!status) fd_generator_share(generator, run->team);
+    status = fd_generator_follow(generator, run->team, status, err);
+    fd_generator_free(generator);
     return status;
 }
 
@@ -191,6 +202,7 @@ static fd_status sample_block(walk *w, stop *s, uint64_t most, fd_error *err) {
 
 fd_status fd_stage_sample(const fd_run *run, const fd_sample_spec *spec, const char *model, const char *out,
                           fd_error *err) {
+    if (fd_team_follows(run->team)) return follow(run, "sample", model, &spec->generate, err);
     fd_ticker ticker = {.run = run, .stage = "sample"};
     stop s = {.spec = spec};
     uint64_t most = by_rule(spec) ? spec->max_generated : spec->n;
@@ -228,6 +240,7 @@ static int group(const fd_select_spec *spec, const fd_chi2 *chi2) {
 
 fd_status fd_stage_select(const fd_run *run, const char *model, const char *out, fd_error *err) {
     const fd_select_spec *spec = &run->config->select;
+    if (fd_team_follows(run->team)) return follow(run, "select", model, &spec->generate, err);
     fd_ticker ticker = {.run = run, .stage = "select"};
     walk w;
     bool more = true;
