@@ -39,7 +39,7 @@ skipped = {"command", "seconds"}
 if os.path.isdir(whole):
     skipped.add("parents")  # paths, and hashes of files with other commands and seconds
 files = [(whole, other)]
-if os.path.isdir(whole):
+if os.path.isdir(whole):  # figures are left out
     files = [(p, os.path.join(other, os.path.relpath(p, whole))) for p in glob.glob(whole + "/**/*.h5", recursive=True)]
 for a, b in files:
     x, y = content(a), content(b)
@@ -48,6 +48,10 @@ for a, b in files:
             sys.exit(f"{b}: {key} differs")
     if len(x) < 20:
         sys.exit(f"{a}: {len(x)} things to compare are too few")
+for a in glob.glob(whole + "/calibration*.[cj]s*") + glob.glob(whole + "/attribution.[cj]s*"):
+    b = os.path.join(other, os.path.basename(a))
+    if open(a, "rb").read() != open(b, "rb").read():
+        sys.exit(f"{b}: differs")
 END
 
 fail() { failed=$((failed + 1)); echo "FAIL: $*"; }
@@ -58,7 +62,7 @@ job() {
     name=$1
     shift
     out=$name.h5
-    [ "$1" = run ] && out=$name.run
+    case $1 in run | calibrate | attribute) out=$name.run ;; esac
     begin=$(now)
     "$program" "$@" -q -o "whole-$out" >log.txt 2>&1 || { fail "$name: $(cat log.txt)"; return; }
     seconds=$(echo "$(now) $begin" | awk '{ print $1 - $2 }')
@@ -101,7 +105,8 @@ small="--set network.widths=[64,64] --set network.activations=[selu,tanh] --set 
  --set select.chi2_mixing=1e9 --set before.n=0 --set simulate.scan=100000 --set informed.network.width=32
  --set informed.network.hidden=2 --set informed.network.last=0 --set informed.draws.validation=256
  --set informed.train.batch=64"
-"$program" simulate -q -o pairs.h5 $small && "$program" train pairs.h5 -q -o net.h5 $small --set train.updates=300 || exit 1
+"$program" simulate -q -o pairs.h5 $small && "$program" train pairs.h5 -q -o net.h5 $small --set train.updates=300 &&
+    "$program" reference -q -n 2000 -o exact-solutions.h5 || exit 1
 
 job simulate simulate -n 400000 --set simulate.scan=400000
 job train train pairs.h5 $small --set train.updates=500
@@ -114,6 +119,10 @@ job until sample net.h5 $small --set sample.until=15000 --max 40000 --set sample
 job orbits reference -n 20000
 job rejection reference -n 200000 --method rejection --set reference.cuts=none
 job chains reference -n 250 --method mcmc --set reference.chains=8 --set reference.steps=4000
+job project project pairs.h5 --set informed.sample.label=window
+job exact exact exact-solutions.h5 -n 1500
+job calibrate calibrate net.h5 $small -n 500
+job attribute attribute exact-solutions.h5 -n 20000
 job run run $small --set train.updates=400 --set tune.updates=300 --set sample.n=5000 --set informed.enabled=true \
     --set informed.train.updates=300 --set informed.sample.n=1000 --set informed.reference=1000
 

@@ -84,7 +84,7 @@ static fd_network_calibration calibrated(int threads) {
     fd_network_calibration c;
     fd_error err;
     omp_set_num_threads(threads);
-    ok(fd_calibrate_network(&run, "calibrate", &config.informed.sample.generate, network, &size, &c, &err), &err);
+    ok(fd_calibrate_network(&run, "calibrate", &config.informed.sample.generate, network, &size, NULL, &c, &err), &err);
     omp_set_num_threads(2);
     return c;
 }

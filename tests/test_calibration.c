@@ -193,7 +193,8 @@ static void too_narrow_is_caught(void **state) {
     fd_calibration_free(&c);
 }
 
-static fd_status stop_after(void *user, size_t done, fd_error *err) {
+static fd_status stop_after(void *user, const fd_calibration *c, size_t done, fd_error *err) {
+    (void)c;
     *(size_t *)user = done;
     return done >= 400 ? fd_fail(err, FD_ERR_STOPPED, "stopped") : FD_OK;
 }

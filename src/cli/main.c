@@ -57,7 +57,7 @@ const cli_verb cli_verbs[] = {
      "What the projection does by itself: every row of SAMPLES, prior draws for instance, is given a label of the target set "
      "and moved onto it inside the prior, with label and project of the block informed.sample. Prints the ledger of the rows "
      "as read and projected. Nearly all become solutions; that they are not distributed as exact ones, compare shows.",
-     "flavordiff project pairs.h5 -o projected.h5", CLI_STAGE, 1, 1, verb_project, NULL},
+     "flavordiff project pairs.h5 -o projected.h5", CLI_STAGE | CLI_RESUME, 1, 1, verb_project, NULL},
     {"reference", "[CONFIG.yaml]", "exact solutions: the prior inside the 3 sigma windows of a target set",
      "Independent draws from what every generator of solutions should sample: the prior, restricted to the 3 sigma windows of the "
      "mass-squared differences, the angles and the nine |U|. --method orbit draws heavy masses and Yukawas up to a "
@@ -74,7 +74,7 @@ const cli_verb cli_verbs[] = {
      "the test and its 99 % band are exact. Samples are made as by sample, with the same options. Writes calibration.json, "
      "calibration.csv, calibration-ecdf.csv and the figure calibration into the folder -o. -n is the number of labels. The exit "
      "code does not depend on what is found.",
-     "flavordiff calibrate informed.h5 -o calibration", CLI_STAGE | CLI_NUMBER | CLI_NO_PROJECT | CLI_GENERATE, 1, 1,
+     "flavordiff calibrate informed.h5 -o calibration", CLI_STAGE | CLI_RESUME | CLI_NUMBER | CLI_NO_PROJECT | CLI_GENERATE, 1, 1,
      verb_calibrate, "calibrate.draws"},
     {"distortion", "NETWORK.h5 REFERENCE.h5", "what guidance costs: yield, fidelity and calibration against gamma",
      "For every gamma of distortion.gammas: samples (-n) and their yield, the distance of the solutions from exact ones, REFERENCE "
@@ -88,7 +88,7 @@ const cli_verb cli_verbs[] = {
      "there were solutions. Prints the drift of every parameter and observable from the set as read beside what 99 % of pairs "
      "of exact sets stay below; no drift means that the set was right. The target set is the one SAMPLES was made for, unless -t names "
      "another. Chains that do not settle are told, with --strict by exit code 5.",
-     "flavordiff exact samples.h5 -o exact.h5", CLI_STAGE | CLI_NUMBER | CLI_STRICT, 1, 1, verb_exact, "exact.n"},
+     "flavordiff exact samples.h5 -o exact.h5", CLI_STAGE | CLI_RESUME | CLI_NUMBER | CLI_STRICT, 1, 1, verb_exact, "exact.n"},
     {"analyse", "SAMPLES.h5", "predictions of the solutions in a sample set",
      "Writes analysis.h5, solutions.csv (or nearest.csv, marked, where too few points are solutions) and summary.json "
      "into the folder -o.",
@@ -113,7 +113,7 @@ const cli_verb cli_verbs[] = {
      "Draws -n points from the prior, and as many from the prior inside the windows of the two mass-squared differences, for the model and "
      "target set of SOLUTIONS, and puts all three side by side: quartiles of every quantity, KS distance and Jensen-Shannon divergence in "
      "bits, and whose the prediction is. The folder -o gets prior.h5, masses.h5, attribution.csv and attribution.json.",
-     "flavordiff attribute exact.h5 -o attribution", CLI_STAGE | CLI_NUMBER, 1, 1, verb_attribute, "reference.n"},
+     "flavordiff attribute exact.h5 -o attribution", CLI_STAGE | CLI_RESUME | CLI_NUMBER, 1, 1, verb_attribute, "reference.n"},
     {"plot", "ANALYSIS_FOLDER [REFERENCE.h5]", "the paper's figures 2 to 5 from an analysis, over exact solutions",
      "Each figure as PNG and PDF with its data (CSV) and the gnuplot script that drew it, in FOLDER/figures of -o. The solutions in "
      "REFERENCE, or in FOLDER/reference.h5 where that is of the same target set and model, are drawn with them: as the contours that "

@@ -208,7 +208,7 @@ static bool block_create(const fd_calibration_source *s, size_t n, size_t each, 
 static bool calibration_create(fd_calibration *c, size_t n, size_t m, int n_rows) {
     size_t rows = (size_t)n_rows;
     *c = (fd_calibration){.n = n, .m = m, .n_rows = n_rows};
-    c->ranks = malloc(rows * n * sizeof *c->ranks);
+    c->ranks = calloc(rows * n, sizeof *c->ranks); /* kept in checkpoints before it is full */
     c->difference = malloc(rows * m * sizeof *c->difference);
     c->verdicts = malloc(rows * sizeof *c->verdicts);
     c->lo = malloc(m * sizeof *c->lo);
@@ -249,14 +249,16 @@ static void rank_truth(const fd_calibration_source *s, const fd_calibration_spec
 static fd_status rank_all(const fd_calibration_source *s, const fd_calibration_spec *spec, fd_calibration *out,
                           fd_error *err) {
     block b;
+    size_t first = 0;
     fd_status status = block_create(s, spec->block, spec->m + 1, &b) ? FD_OK : fd_fail(err, FD_ERR_MEMORY, "out of memory");
-    for (size_t first = 0; !status && first < spec->n; first += spec->block) {
+    if (!status && spec->before) status = spec->before(spec->user, out, &first, err);
+    for (; !status && first < spec->n; first += spec->block) {
         size_t n = spec->n - first < spec->block ? spec->n - first : spec->block;
         status = s->draw(s, first, n, spec->m + 1, b.truth, b.truth_x, b.samples, b.samples_x, b.z, err);
         if (status) break;
 #pragma omp parallel for schedule(static)
         for (long i = 0; i < (long)n; i++) rank_truth(s, spec, &b, (size_t)i, first + (size_t)i, out);
-        if (spec->after) status = spec->after(spec->user, first + n, err);
+        if (spec->after) status = spec->after(spec->user, out, first + n, err);
     }
     block_free(&b);
     return status;

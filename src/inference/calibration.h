@@ -77,13 +77,15 @@ typedef struct fd_calibration {
     double *lo, *hi;           /* (m): the band */
 } fd_calibration;
 
-/* n truths with m samples each, in blocks of `block` truths; band and verdicts at `tail`. after (may be NULL) is told the
- * truths done after every block and may stop the work. Freed with fd_calibration_free (zeroed: ok); empty on failure. */
+/* n truths with m samples each, in blocks of `block` truths; band and verdicts at `tail`. before (may be NULL) may fill the ranks of
+ * the first *done truths, which are then not drawn; after (may be NULL) is told the truths done after every block and may stop the
+ * work. Freed with fd_calibration_free (zeroed: ok); empty on failure. */
 typedef struct fd_calibration_spec {
     size_t n, m, block;
     uint64_t seed; /* of ties */
     double tail;
-    fd_status (*after)(void *user, size_t done, fd_error *err);
+    fd_status (*before)(void *user, fd_calibration *calibration, size_t *done, fd_error *err);
+    fd_status (*after)(void *user, const fd_calibration *calibration, size_t done, fd_error *err);
     void *user;
 } fd_calibration_spec;
 fd_status fd_calibrate(const fd_calibration_source *source, const fd_calibration_spec *spec, fd_calibration *out,

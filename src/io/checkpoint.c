@@ -125,11 +125,13 @@ static fd_status open_locked(fd_checkpoint *c, fd_error *err) {
 }
 
 static fd_status make_header(fd_checkpoint *c, const char *path, const char *text, fd_error *err) {
-    size_t name = strlen(path) + sizeof ".checkpoint", header = strlen(text) + HEAD_LINE + 1;
+    size_t stem = strlen(path), header = strlen(text) + HEAD_LINE + 1;
+    while (stem > 1 && path[stem - 1] == '/') stem--; /* a folder's lies beside it */
+    size_t name = stem + sizeof ".checkpoint";
     c->name = malloc(name);
     c->header = malloc(header);
     if (!c->name || !c->header) return fd_fail(err, FD_ERR_MEMORY, "%s: out of memory", path);
-    snprintf(c->name, name, "%s.checkpoint", path);
+    snprintf(c->name, name, "%.*s.checkpoint", (int)stem, path);
     c->header_size = (size_t)snprintf(c->header, header, "%s%zu\n%s", magic, strlen(text), text);
     return FD_OK;
 }

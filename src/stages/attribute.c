@@ -185,10 +185,12 @@ static fd_status conclude(work *w, fd_error *err) {
 }
 
 static fd_status draw_figures(work *w, const char *folder, fd_error *err) {
+    fd_run run = *w->run;
+    run.force = run.force || run.resume; /* the draws are those of these settings, or they had been refused */
     fd_overlay overlay = {.model = w->model, .title = "What the data moved", .n_sets = FD_ATTRIBUTE_SETS};
     char *figures = fd_path(folder, "figures");
     for (int s = 0; s < FD_ATTRIBUTE_SETS; s++) overlay.sets[s].name = set_names[s], overlay.sets[s].columns = &w->sets[s];
-    fd_status status = figures ? fd_overlay_draw(&overlay, w->run, figures, NULL, err) : fd_fail(err, FD_ERR_MEMORY, "out of memory");
+    fd_status status = figures ? fd_overlay_draw(&overlay, &run, figures, NULL, err) : fd_fail(err, FD_ERR_MEMORY, "out of memory");
     free(figures);
     return status;
 }

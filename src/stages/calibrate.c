@@ -5,8 +5,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "flavordiff/region.h"
+#include "io/json.h"
+#include "stages/analyse.h"
 #include "stages/plot.h"
 
 enum { TRUTHS = 256 /* of one random stream */ };
@@ -172,19 +175,48 @@ typedef struct progress {
     fd_ticker ticker;
     uint64_t total;
     const char *detail;
+    fd_resume *resume; /* NULL: none */
 } progress;
 
-static fd_status after_block(void *user, size_t done, fd_error *err) {
+enum { PIECES = 2 };
+
+static void pieces(const fd_calibration *c, uint64_t *done, fd_piece out[PIECES]) {
+    out[0] = (fd_piece){done, sizeof *done};
+    out[1] = (fd_piece){c->ranks, (size_t)c->n_rows * c->n * sizeof *c->ranks};
+}
+
+static fd_status before_blocks(void *user, fd_calibration *c, size_t *done, fd_error *err) {
     progress *p = user;
-    return fd_tick(&p->ticker, done, p->total, NULL, p->detail, err);
+    fd_piece all[PIECES];
+    uint64_t at = 0;
+    bool found, holds = true;
+    if (!p->resume) return FD_OK;
+    pieces(c, &at, all);
+    fd_status status = fd_resume_restore(p->resume, PIECES, all, &found, err);
+    for (size_t i = 0; !status && i < (size_t)c->n_rows * c->n; i++) holds = holds && c->ranks[i] <= c->m;
+    *done = (size_t)at;
+    return status ? status : fd_resume_check(p->resume, holds && at <= c->n, err);
+}
+
+static fd_status after_block(void *user, const fd_calibration *c, size_t done, fd_error *err) {
+    progress *p = user;
+    fd_piece all[PIECES];
+    uint64_t at = done;
+    fd_status status = fd_tick(&p->ticker, done, p->total, NULL, p->detail, err);
+    if (p->resume && (status || fd_resume_due(p->resume))) {
+        pieces(c, &at, all);
+        fd_status saved = fd_resume_replace(p->resume, PIECES, all, status ? NULL : err);
+        if (!status) status = saved;
+    }
+    return status;
 }
 
 fd_status fd_calibrate_network(const fd_run *run, const char *stage, const fd_generate_spec *spec, const char *model,
-                               const fd_calibrate_spec *size, fd_network_calibration *out, fd_error *err) {
+                               const fd_calibrate_spec *size, fd_resume *resume, fd_network_calibration *out, fd_error *err) {
     network_source s = {.n_ranked = 0};
-    progress p = {.ticker = {.run = run, .stage = stage}, .total = size->draws, .detail = "labels"};
+    progress p = {.ticker = {.run = run, .stage = stage}, .total = size->draws, .detail = "labels", .resume = resume};
     fd_calibration_spec how = {.n = (size_t)size->draws, .m = (size_t)size->samples, .tail = FD_CALIBRATION_TAIL,
-                               .seed = fd_derive_seed(run->config->seed, "calibrate"), .after = after_block, .user = &p};
+                               .seed = fd_derive_seed(run->config->seed, "calibrate"), .before = before_blocks, .after = after_block, .user = &p};
     size_t each = how.m + 1;
     *out = (fd_network_calibration){.n_outside = 0};
     fd_status status = source_open(run, spec, model, each, how.n, &s, err);
@@ -208,26 +240,64 @@ void fd_network_calibration_free(fd_network_calibration *c) {
     *c = (fd_network_calibration){.n_outside = 0};
 }
 
-fd_status fd_stage_calibrate(const fd_run *run, const fd_generate_spec *spec, const char *model, const char *folder,
-                             fd_error *err) {
+static fd_status calibrate_into(const fd_run *run, const fd_generate_spec *spec, const char *model, const char *folder,
+                                fd_resume *resume, fd_error *err) {
     static const char *const figures[] = {"calibration", NULL};
     fd_network_calibration c = {.n_outside = 0};
     fd_plot_folder out;
     fd_text text = {0};
-    double start = fd_seconds();
     fd_status status = fd_plot_folder_begin(folder, figures, run->force, &out, err);
     if (status) return status;
-    status = fd_calibrate_network(run, "calibrate", spec, model, &run->config->calibrate, &c, err);
-    if (!status) status = fd_calibration_write(run, model, &c, out.part, err);
+    status = fd_calibrate_network(run, "calibrate", spec, model, &run->config->calibrate, resume, &c, err);
+    if (!status) status = fd_calibration_write(run, model, &c, resume->made, out.part, err);
     if (!status) status = fd_plot_folder_commit(&out, err);
     fd_plot_folder_abort(&out);
     if (!status) {
         fd_calibration_table(&text, model, &c);
         if (text.data && run->message) run->message(run->user, text.data);
         fd_say(run, "calibrate: %llu labels in %.1f s -> %s", (unsigned long long)run->config->calibrate.draws,
-               fd_seconds() - start, folder);
+               fd_resume_seconds(resume), folder);
     }
     fd_text_free(&text);
     fd_network_calibration_free(&c);
     return status;
+}
+
+/* Whether the folder has what these settings give: a kill may have come after the last byte, and scripts may ask again. */
+static bool made_here(const char *folder, const char *made) {
+    char *path = fd_path(folder, "calibration.json");
+    json_t *root = path && access(path, F_OK) == 0 ? json_load_file(path, 0, NULL) : NULL;
+    const char *there = json_string_value(json_object_get(root, "made"));
+    bool same = there && strcmp(there, made) == 0;
+    json_decref(root);
+    free(path);
+    return same;
+}
+
+/* Opens the checkpoint of the folder. FD_ERR_STOPPED when all is there already. */
+static fd_status open_resume(const fd_run *run, const fd_generate_spec *spec, const char *model, const char *folder,
+                             fd_resume *resume, fd_error *err) {
+    const char *const parent_paths[] = {model, NULL};
+    char *config_text = NULL, parents[FD_PARENTS_SIZE];
+    fd_config config = *run->config;
+    fd_provenance provenance;
+    config.sample = (fd_sample_spec){.generate = *spec}; /* whichever block it came from */
+    fd_status status = fd_stage_provenance(run, "calibrate", NULL, parent_paths, parents, sizeof parents, &config_text,
+                                           &provenance, err);
+    if (!status)
+        status = fd_resume_open(run, folder, &provenance, &config,
+                                FD_S_CALIBRATE | FD_S_NETWORK | FD_S_SAMPLE | FD_S_INFORMED | FD_S_TARGET, resume, err);
+    free(config_text);
+    if (status || !run->resume || run->force || !made_here(folder, resume->made)) return status;
+    resume->finished = true;
+    fd_say(run, "calibrate: %s is there already, made with these settings", folder);
+    return fd_fail(err, FD_ERR_STOPPED, "%s is there already", folder);
+}
+
+fd_status fd_stage_calibrate(const fd_run *run, const fd_generate_spec *spec, const char *model, const char *folder,
+                             fd_error *err) {
+    fd_resume resume = {0};
+    fd_status status = open_resume(run, spec, model, folder, &resume, err);
+    if (!status) status = calibrate_into(run, spec, model, folder, &resume, err);
+    return fd_resume_close(&resume, status, err);
 }

@@ -87,7 +87,7 @@ static json_t *rank_counts(const fd_calibration *r, int k) {
     return counts;
 }
 
-static fd_status write_json(const char *model, const fd_network_calibration *c, const char *folder, fd_error *err) {
+static fd_status write_json(const char *model, const fd_network_calibration *c, const char *made, const char *folder, fd_error *err) {
     fd_json_watch();
     json_t *rows[2] = {json_array(), json_array()};
     char words[64];
@@ -100,8 +100,8 @@ static fd_status write_json(const char *model, const fd_network_calibration *c, 
                                                     "outside", outside(v), "verdict", fd_calibration_words(v, tarp, words),
                                                     "rank_counts", rank_counts(&c->ranks, k)));
     }
-    json_t *root = json_pack("{s:s, s:i, s:s, s:s, s:s, s:s, s:I, s:I, s:i, s:f, s:o, s:o}", "format", "flavordiff-calibration",
-                             "format_version", 1, "network", model, "target", c->target, "truths", c->law, "samples", c->note,
+    json_t *root = json_pack("{s:s, s:i, s:s, s:s, s:s, s:s, s:s, s:I, s:I, s:i, s:f, s:o, s:o}", "format", "flavordiff-calibration",
+                             "format_version", 1, "made", made, "network", model, "target", c->target, "truths", c->law, "samples", c->note,
                              "labels", (json_int_t)c->ranks.n, "samples_each", (json_int_t)c->ranks.m, "outside", c->n_outside,
                              "expected_outside", FD_CALIBRATION_TAIL * n_quantities(c), "quantities", rows[0], "tarp", rows[1]);
     bool memory = fd_json_ran_short();
@@ -214,9 +214,9 @@ static fd_status draw_figure(const fd_run *run, const fd_network_calibration *c,
     return status;
 }
 
-fd_status fd_calibration_write(const fd_run *run, const char *model, const fd_network_calibration *c, const char *folder,
-                               fd_error *err) {
-    fd_status status = write_json(model, c, folder, err);
+fd_status fd_calibration_write(const fd_run *run, const char *model, const fd_network_calibration *c, const char *made,
+                               const char *folder, fd_error *err) {
+    fd_status status = write_json(model, c, made, folder, err);
     if (!status) status = write_csv(c, folder, err);
     if (!status) status = write_ecdf(c, folder, err);
     return status ? status : draw_figure(run, c, folder, err);

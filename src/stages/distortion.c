@@ -69,7 +69,7 @@ static fd_status compare_level(const fd_run *run, const char *reference, const c
 static fd_status calibrate_level(const fd_run *run, const fd_generate_spec *spec, const char *model, level *l, fd_error *err) {
     const fd_calibrate_spec size = {.draws = run->config->distortion.draws, .samples = run->config->calibrate.samples};
     fd_network_calibration c;
-    fd_status status = fd_calibrate_network(run, "distortion", spec, model, &size, &c, err);
+    fd_status status = fd_calibrate_network(run, "distortion", spec, model, &size, NULL, &c, err);
     if (status) return status;
     l->ranked = c.ranks.n_rows - FD_TARP_ROWS;
     l->uncalibrated = c.n_outside;

@@ -12,6 +12,7 @@
 #include "stages/analyse.h"
 #include "stages/columns.h"
 #include "stages/mcmc.h"
+#include "stages/resume.h"
 #include "stages/text.h"
 
 enum { WARMING = 256, STEPS_AT_ONCE = 256 };
@@ -27,10 +28,14 @@ typedef struct work {
     fd_region region;
     fd_mcmc *mcmc;
     size_t n, n_columns;
-    double *start, *state; /* (n, n_params) */
-    uint32_t step, stretch;
+    double *start, *state, *before; /* (n, n_params): as read, now, where the stretch began */
+    struct { /* what a checkpoint tells beside states */
+        double lengths[FD_MCMC_LENGTHS];
+        fd_mcmc_counts counts;
+        uint32_t step, stretches, done, unused; /* of a chain; whole ones; steps of the one that is on */
+    } at;
+    fd_resume resume;
     double memory, chance; /* of the last stretch: largest correlation; smallest chance of a distance, times quantities */
-    fd_mcmc_counts counts;
     bool settled;
 } work;
 
@@ -45,6 +50,7 @@ static void release(work *w) {
     fd_setting_free(&w->setting);
     free(w->start);
     free(w->state);
+    free(w->before);
 }
 
 /* ---- distributions ----------------------------------------------------------------------------------------------- */
@@ -131,7 +137,8 @@ static fd_status read_rows(work *w, fd_error *err) {
     float *theta = malloc((rows ? rows : 1) * dim * sizeof *theta);
     w->start = malloc((rows ? rows : 1) * dim * sizeof *w->start);
     w->state = malloc((rows ? rows : 1) * dim * sizeof *w->state);
-    fd_status status = theta && w->start && w->state ? FD_OK : fd_fail(err, FD_ERR_MEMORY, "out of memory");
+    w->before = malloc((rows ? rows : 1) * dim * sizeof *w->before);
+    fd_status status = theta && w->start && w->state && w->before ? FD_OK : fd_fail(err, FD_ERR_MEMORY, "out of memory");
     if (!status) status = fd_samples_read(w->reader, 0, rows, theta, NULL, NULL, NULL, err);
     for (size_t i = 0; !status && i < rows && (!w->spec->n || w->n < w->spec->n); i++) {
         double *row = w->start + w->n * dim;
@@ -153,45 +160,91 @@ static fd_status warm_up(work *w, fd_error *err) {
     if (!copies) return fd_fail(err, FD_ERR_MEMORY, "out of memory");
     memcpy(copies, w->start, size * sizeof *copies);
     fd_status status = fd_mcmc_warm_up(w->mcmc, 0, n, copies, (uint32_t)w->spec->burn_in, err);
-    w->step = (uint32_t)w->spec->burn_in;
+    w->at.step = (uint32_t)w->spec->burn_in;
     free(copies);
     return status;
 }
 
+/* Steps after `stretches` whole ones, each after the second twice as long as the one before: also the length of the next, but for
+ * the first. */
+static uint64_t steps_of(const work *w, uint32_t stretches) {
+    return stretches ? (uint64_t)w->spec->steps << (stretches - 1) : 0;
+}
+static uint32_t stretch(const work *w) { return (uint32_t)steps_of(w, w->at.stretches ? w->at.stretches : 1); }
+
+enum { PIECES = 3 };
+
+static void pieces(work *w, fd_piece out[PIECES]) {
+    size_t size = w->n * (size_t)w->setting.model->n_params * sizeof *w->state;
+    out[0] = (fd_piece){&w->at, sizeof w->at};
+    out[1] = (fd_piece){w->state, size};
+    out[2] = (fd_piece){w->before, size};
+}
+
+static fd_status save(work *w, fd_error *err) {
+    fd_piece all[PIECES];
+    fd_mcmc_lengths(w->mcmc, w->at.lengths);
+    pieces(w, all);
+    return fd_resume_replace(&w->resume, PIECES, all, err);
+}
+
+/* Goes on from the checkpoint, or begins. */
+static fd_status restore(work *w, fd_error *err) {
+    fd_piece all[PIECES];
+    bool found;
+    pieces(w, all);
+    fd_status status = fd_resume_restore(&w->resume, PIECES, all, &found, err);
+    if (status || !found) return status ? status : warm_up(w, err);
+    status = fd_resume_check(&w->resume, w->at.stretches < 32 && steps_of(w, w->at.stretches) <= w->spec->max_steps &&
+                                             w->at.done <= stretch(w) &&
+                                             w->at.step == (uint64_t)w->spec->burn_in + steps_of(w, w->at.stretches) + w->at.done, err);
+    if (!status) fd_mcmc_set_lengths(w->mcmc, w->at.lengths);
+    return status;
+}
+
+/* What is left of the stretch. */
 static fd_status move(work *w, fd_ticker *ticker, fd_error *err) {
     fd_status status = FD_OK;
-    for (uint32_t done = 0; !status && done < w->stretch;) {
-        uint32_t some = w->stretch - done < STEPS_AT_ONCE ? w->stretch - done : STEPS_AT_ONCE;
-        status = fd_mcmc_run(w->mcmc, 0, w->n, w->state, w->step, some, 1, NULL, &w->counts, err);
-        w->step += some;
-        done += some;
-        if (!status) status = fd_tick(ticker, w->step, 0, NULL, "steps of every chain", err);
+    while (!status && w->at.done < stretch(w)) {
+        uint32_t left = stretch(w) - w->at.done, some = left < STEPS_AT_ONCE ? left : STEPS_AT_ONCE;
+        status = fd_mcmc_run(w->mcmc, 0, w->n, w->state, w->at.step, some, 1, NULL, &w->at.counts, err);
+        if (status) break; /* states half moved are not kept */
+        w->at.step += some;
+        w->at.done += some;
+        status = fd_tick(ticker, w->at.step, 0, NULL, "steps of every chain", err);
+        if (status || fd_resume_due(&w->resume)) {
+            fd_status saved = save(w, status ? NULL : err);
+            if (!status) status = saved;
+        }
     }
     return status;
 }
 
-/* Stretches, each twice as long as the one before, until one forgets and finds nothing to change. */
+/* Whether the stretch forgot its beginning and found nothing to change. */
+static fd_status judge_stretch(work *w, drift *drifts, fd_error *err) {
+    fd_status status = compare(w, w->before, w->state, drifts, err);
+    if (status) return status;
+    w->memory = 0, w->chance = 1;
+    for (size_t j = 0; j < w->n_columns; j++) {
+        w->memory = fmax(w->memory, drifts[j].memory);
+        w->chance = fmin(w->chance, drifts[j].tail * (double)w->n_columns);
+    }
+    w->settled = w->memory <= FORGOTTEN + 3 / sqrt((double)w->n) && w->chance >= CHANCE;
+    return FD_OK;
+}
+
+/* Stretches until one settles; the first only leads away from the starts. */
 static fd_status settle(const fd_run *run, work *w, fd_error *err) {
     fd_ticker ticker = {.run = run, .stage = "exact"};
     size_t size = w->n * (size_t)w->setting.model->n_params * sizeof *w->state;
-    double *before = malloc(size);
     drift *drifts = calloc(w->n_columns, sizeof *drifts);
-    fd_status status = before && drifts ? FD_OK : fd_fail(err, FD_ERR_MEMORY, "out of memory");
-    w->stretch = (uint32_t)w->spec->steps;
-    if (!status) status = move(w, &ticker, err);
-    while (!status && !w->settled && w->step + w->stretch <= w->spec->max_steps) {
-        memcpy(before, w->state, size);
+    fd_status status = drifts ? FD_OK : fd_fail(err, FD_ERR_MEMORY, "out of memory");
+    while (!status && !w->settled && (w->at.stretches == 0 || w->at.done > 0 || w->at.step + stretch(w) <= w->spec->max_steps)) {
+        if (w->at.done == 0) memcpy(w->before, w->state, size);
         status = move(w, &ticker, err);
-        if (!status) status = compare(w, before, w->state, drifts, err);
-        w->memory = 0, w->chance = 1;
-        for (size_t j = 0; j < w->n_columns; j++) {
-            w->memory = fmax(w->memory, drifts[j].memory);
-            w->chance = fmin(w->chance, drifts[j].tail * (double)w->n_columns);
-        }
-        w->settled = w->memory <= FORGOTTEN + 3 / sqrt((double)w->n) && w->chance >= CHANCE;
-        if (!w->settled) w->stretch *= 2;
+        if (!status && w->at.stretches > 0) status = judge_stretch(w, drifts, err);
+        if (!status && !w->settled) w->at.stretches++, w->at.done = 0;
     }
-    free(before);
     free(drifts);
     return status;
 }
@@ -250,19 +303,19 @@ static void describe(const fd_run *run, work *w, int drifted) {
     snprintf(info->note, sizeof info->note,
              "%s%zu solutions of a set of role %s, each moved by %u steps of a Markov chain of its own; %d of %zu quantities drifted; "
              "in the last %u steps, which keep a correlation of %.2f, none did (chance %.2g); acceptance %.2f",
-             w->settled ? "" : "NOT SETTLED. ", w->n, w->read.role, w->step - (uint32_t)w->spec->burn_in, drifted, w->n_columns,
-             w->stretch, w->memory, w->chance, (double)w->counts.accepted / (double)w->counts.moves);
+             w->settled ? "" : "NOT SETTLED. ", w->n, w->read.role, w->at.step - (uint32_t)w->spec->burn_in, drifted, w->n_columns,
+             stretch(w), w->memory, w->chance, (double)w->at.counts.accepted / (double)w->at.counts.moves);
     if (w->settled) return;
     snprintf(info->note, sizeof info->note,
              "NOT SETTLED. %zu solutions of a set of role %s, each moved by %u steps of a Markov chain of its own; the last stretch keeps "
              "a correlation of %.2f, and some quantity's drift in it has chance %.2g", w->n, w->read.role,
-             w->step - (uint32_t)w->spec->burn_in, w->memory, w->chance);
+             w->at.step - (uint32_t)w->spec->burn_in, w->memory, w->chance);
 }
 
 static fd_status tell(const fd_run *run, const work *w, int drifted, const char *out, fd_error *err) {
     const char *verdict = drifted ? "the set was not distributed as exact draws" : "no difference from exact draws was seen";
     fd_say(run, "exact: %" PRIu64 " rows in %.1f s, %u steps each; %d of %zu quantities drifted: %s -> %s", w->info.n,
-           w->info.tally.seconds, w->step - (uint32_t)w->spec->burn_in, drifted, w->n_columns, verdict, out);
+           w->info.tally.seconds, w->at.step - (uint32_t)w->spec->burn_in, drifted, w->n_columns, verdict, out);
     if (w->settled) return FD_OK;
     if (run->strict)
         return fd_fail(err, FD_ERR_WANTING, "%s: not settled: the last stretch keeps a correlation of %.2f, chance of its drift %.2g; "
@@ -276,8 +329,7 @@ static fd_status prepare(work *w, fd_error *err) {
     fd_mcmc_target target = fd_stage_target(&w->setting, FD_LIKELIHOOD_WINDOW, &w->region);
     w->n_columns = (size_t)(w->setting.model->n_params + w->setting.model->n_observables);
     fd_status status = fd_mcmc_create(&target, w->seed, &w->mcmc, err);
-    if (!status) status = read_rows(w, err);
-    return status ? status : warm_up(w, err);
+    return status ? status : read_rows(w, err);
 }
 
 fd_status fd_stage_exact(const fd_run *given, const char *target, const char *samples, const char *out, fd_error *err) {
@@ -291,21 +343,22 @@ fd_status fd_stage_exact(const fd_run *given, const char *target, const char *sa
     fd_provenance provenance;
     char *config_text = NULL, parents[FD_PARENTS_SIZE];
     int drifted = 0;
-    double start = fd_seconds();
 
-    fd_status status = fd_part_allowed(out, run->force, err);
+    fd_status status = fd_part_allowed(out, run->force || run->resume, err);
     if (!status) status = fd_check_not_input(out, parent_paths, err);
     if (!status) status = open_rows(run, target, &config, &w, err);
     if (!status) status = prepare(&w, err);
     if (!status)
         status = fd_stage_provenance(run, "exact", &w.read.model, parent_paths, parents, sizeof parents, &config_text,
                                      &provenance, err);
+    if (!status) status = fd_resume_open(run, out, &provenance, &config, FD_S_EXACT | FD_S_TARGET, &w.resume, err);
     if (!status) status = fd_samples_create(out, run->force, w.setting.model, &provenance, &writer, err);
+    if (!status) status = restore(&w, err);
     if (!status) status = settle(run, &w, err);
     if (!status) status = report(run, &w, &drifted, err);
     if (!status) status = write_rows(&w, writer, err);
     if (!status) {
-        w.info.tally.seconds = fd_seconds() - start;
+        w.info.tally.seconds = fd_resume_seconds(&w.resume);
         describe(run, &w, drifted);
         status = fd_samples_finish(writer, &w.info, err);
         writer = NULL;
@@ -314,5 +367,5 @@ fd_status fd_stage_exact(const fd_run *given, const char *target, const char *sa
     fd_samples_abort(writer);
     free(config_text);
     release(&w);
-    return status;
+    return fd_resume_close(&w.resume, status, err);
 }

@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "io/file_safety.h"
-#include "stages/common.h"
+#include "stages/resume.h"
 
 enum { PROJECT_BLOCK = 1 << 14 };
 
@@ -27,7 +27,11 @@ typedef struct work {
     uint8_t *converged, *marks; /* marks: FD_PROJECTED and FD_UNREACHED */
     fd_sample_writer *writer;
     fd_sample_info info;
-    double projecting; /* wall seconds so far */
+    fd_resume resume;
+    struct { /* what a checkpoint tells beside the rows */
+        fd_tally tally, alone;
+        double projecting; /* wall seconds so far */
+    } at;
 } work;
 
 static void release(work *w) {
@@ -121,24 +125,27 @@ static fd_status project_rows(work *w, uint64_t first, size_t n, fd_error *err) 
     for (size_t i = 0; i < n; i++) {
         b->flags[i] |= w->marks[i];
         b->five[i] = b->chi2[i].five;
-        fd_tally_add(&w->info.alone, b->alone[i]);
-        fd_tally_add(&w->info.tally, b->flags[i]);
+        fd_tally_add(&w->at.alone, b->alone[i]);
+        fd_tally_add(&w->at.tally, b->flags[i]);
     }
-    w->projecting += fd_seconds() - start;
+    w->at.projecting += fd_seconds() - start;
     return FD_OK;
 }
 
 static fd_status project_all(const fd_run *run, work *w, fd_error *err) {
     fd_ticker ticker = {.run = run, .stage = "project"};
-    fd_status status = FD_OK;
-    for (uint64_t done = 0; !status && done < w->read.n;) {
+    fd_piece counters = {&w->at, sizeof w->at};
+    fd_status status = fd_resume_rows(&w->resume, w->writer, w->setting.model, counters, err);
+    if (!status)
+        status = fd_resume_check(&w->resume, w->at.tally.n == w->resume.rows && w->resume.rows <= w->read.n, err);
+    for (uint64_t done = w->resume.rows; !status && done < w->read.n;) {
         size_t n = w->read.n - done < PROJECT_BLOCK ? (size_t)(w->read.n - done) : PROJECT_BLOCK;
         fd_block *b = &w->block;
         status = fd_samples_read(w->reader, done, n, b->theta, NULL, NULL, NULL, err);
         if (!status) status = project_rows(w, done, n, err);
-        if (!status) status = fd_samples_append(w->writer, n, b->theta, b->labels, b->five, b->flags, err);
+        if (!status) status = fd_resume_append(&w->resume, w->writer, w->setting.model, n, b, counters, err);
         done += n;
-        if (!status) status = fd_tick(&ticker, done, w->read.n, &w->info.tally, w->info.note, err);
+        if (!status) status = fd_tick(&ticker, done, w->read.n, &w->at.tally, w->info.note, err);
     }
     return status;
 }
@@ -162,20 +169,22 @@ fd_status fd_stage_project(const fd_run *run, const char *samples, const char *o
               .path = samples};
     fd_provenance provenance;
     char *config_text = NULL, parents[FD_PARENTS_SIZE];
-    double start = fd_seconds();
 
-    fd_status status = fd_part_allowed(out, run->force, err);
+    fd_status status = fd_part_allowed(out, run->force || run->resume, err);
     if (!status) status = fd_check_not_input(out, parent_paths, err);
     if (!status) status = prepare(run, &w, err);
     if (!status)
         status = fd_stage_provenance(run, "project", &w.read.model, parent_paths, parents, sizeof parents, &config_text,
                                      &provenance, err);
+    if (!status)
+        status = fd_resume_open(run, out, &provenance, run->config, FD_S_INFORMED_SAMPLE | FD_S_TARGET, &w.resume, err);
     if (!status) status = fd_samples_create(out, run->force, w.setting.model, &provenance, &w.writer, err);
     if (!status) describe(run, &w);
     if (!status) status = project_all(run, &w, err);
     if (!status) {
-        w.info.tally.seconds = fd_seconds() - start;
-        w.info.alone.seconds = fmax(0, w.info.tally.seconds - w.projecting);
+        w.info.tally = w.at.tally, w.info.alone = w.at.alone;
+        w.info.tally.seconds = fd_resume_seconds(&w.resume);
+        w.info.alone.seconds = fmax(0, w.info.tally.seconds - w.at.projecting);
         status = fd_samples_finish(w.writer, &w.info, err);
         w.writer = NULL;
     }
@@ -184,5 +193,5 @@ fd_status fd_stage_project(const fd_run *run, const char *samples, const char *o
                w.info.tally.seconds, w.info.tally.labels_in_prior, out);
     free(config_text);
     release(&w);
-    return status;
+    return fd_resume_close(&w.resume, status, err);
 }

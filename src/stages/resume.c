@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "flavordiff/rng.h"
@@ -44,7 +45,8 @@ static fd_status identity(const fd_provenance *p, const fd_config *config, unsig
 
 /* An output that is there: made by this very command, whose end a kill kept from being told, or something else. */
 static fd_status check_finished(const char *out, const fd_provenance *provenance, fd_resume *r, fd_error *err) {
-    if (access(out, F_OK) != 0) return FD_OK;
+    struct stat info;
+    if (stat(out, &info) != 0 || S_ISDIR(info.st_mode)) return FD_OK;
     if (!fd_provenance_same(out, provenance)) return fd_part_allowed(out, false, err);
     r->finished = true;
     fd_say(r->run, "%s: %s is there already, made with these settings", provenance->verb, out);
@@ -59,9 +61,10 @@ fd_status fd_resume_open(const fd_run *run, const char *out, const fd_provenance
     double now = fd_seconds();
     *r = (fd_resume){.run = run, .out = out, .begin = now, .written = now};
     fd_status status = run->resume && !run->force ? check_finished(out, provenance, r, err) : FD_OK;
-    if (!(run->checkpoint_every > 0) || (status && !r->finished)) return status;
+    if (status && !r->finished) return status;
     fd_status inner = identity(provenance, config, sections, &text, status ? NULL : err);
-    if (!inner) inner = fd_checkpoint_open(out, text, modes[run->resume][run->force], &r->file, status ? NULL : err);
+    if (!inner) snprintf(r->made, sizeof r->made, "%016" PRIx64, fd_derive_seed(0, text));
+    if (!inner && run->checkpoint_every > 0) inner = fd_checkpoint_open(out, text, modes[run->resume][run->force], &r->file, status ? NULL : err);
     free(text);
     return status ? status : inner;
 }

@@ -15,11 +15,12 @@ typedef struct fd_resume {
     double written;       /* when the checkpoint was last made durable */
     uint64_t rows;        /* read back */
     bool finished;        /* the output is there already */
+    char made[17];        /* hash of all the output depends on */
 } fd_resume;
 
 /* Opens the checkpoint of `out`, when the run keeps any. `config` and `sections`: the settings the output depends on. With
  * run->resume and an output there that this very command made, says so, sets *finished and returns FD_ERR_STOPPED, which
- * fd_resume_close() turns into success. Errors as fd_checkpoint_open(). Zero-initialise. */
+ * fd_resume_close() turns into success; of an output that is a folder, that is left to the stage. Errors as fd_checkpoint_open(). Zero-initialise. */
 fd_status fd_resume_open(const fd_run *run, const char *out, const fd_provenance *provenance, const fd_config *config,
                          unsigned sections, fd_resume *resume, fd_error *err);
 /* Seconds of work, those of runs before this one included. */

@@ -25,6 +25,8 @@ fd_status fd_settings_text(const fd_config *config, unsigned sections, char **te
     }
     if (sections & FD_S_INFORMED_SAMPLE) relevant.informed.sample = config->informed.sample;
     if (sections & FD_S_REFERENCE) relevant.reference = config->reference;
+    if (sections & FD_S_EXACT) relevant.exact = config->exact;
+    if (sections & FD_S_CALIBRATE) relevant.calibrate = config->calibrate;
     return fd_config_dump(&relevant, text, err);
 }
 
