@@ -146,6 +146,10 @@ static fd_config small(void) {
     c.select.wanted = 700, c.select.max_generated = 5000;
     c.select.chi2_all = 1e30, c.select.chi2_mass = c.select.chi2_mixing = 1e30;
     c.sample.n = 2200;
+    c.informed.width = 8, c.informed.hidden = 1, c.informed.last = 0;
+    c.informed.validation = 64;
+    c.informed.draws = FD_DRAWS_PRIOR;
+    c.informed.train.updates = 70, c.informed.train.batch = 80; /* a pool lasts 32 */
     return c;
 }
 
@@ -164,6 +168,13 @@ static fd_status select_points(const fd_run *run, const char *out, fd_error *err
 static fd_status sample(const fd_run *run, const char *out, fd_error *err) {
     return fd_stage_sample(run, &run->config->sample, net_path, out, err);
 }
+static fd_status train(const fd_run *run, const char *out, fd_error *err) {
+    return fd_stage_train(run, pairs_path, NULL, out, err);
+}
+static fd_status tune(const fd_run *run, const char *out, fd_error *err) {
+    return fd_stage_train(run, pairs_path, net_path, out, err);
+}
+static fd_status train_informed(const fd_run *run, const char *out, fd_error *err) { return fd_stage_train_informed(run, out, err); }
 static fd_status reference(const fd_run *run, const char *out, fd_error *err) { return fd_stage_reference(run, out, err); }
 
 static int stop(void *user, const char *stage, uint64_t done, uint64_t total, const fd_tally *tally, const char *detail) {
@@ -220,10 +231,23 @@ static void make_files(void) {
         fail_msg("%s", err.message);
 }
 
-static void points(void **state) {
+static void networks(void **state) {
     (void)state;
     fd_config c = small();
     make_files();
+    c.train.batch = 150; /* shards of 32: one is cut short */
+    same_in_ranks(&c, train, 10);
+    c.tune.frozen_layers = 1;
+    same_in_ranks(&c, tune, 10);
+    c.train.ema_decay = 0; /* no averaged weights */
+    c.train.batch = 20;    /* ranks without a shard */
+    same_in_ranks(&c, train, 10);
+    same_in_ranks(&c, train_informed, 70);
+}
+
+static void points(void **state) {
+    (void)state;
+    fd_config c = small();
     same_in_ranks(&c, sample, 1);
     same_in_ranks(&c, select_points, 1);
     c.sample.until = 1500, c.sample.max_generated = 5000;
@@ -242,6 +266,17 @@ static void draws(void **state) {
     c.reference.method = FD_REFERENCE_REJECTION;
     c.reference.cuts = FD_CUTS_NONE;
     c.reference.n = 70000;
+    same_in_ranks(&c, reference, 1);
+}
+
+static void chains(void **state) {
+    (void)state;
+    fd_config c = small();
+    c.reference.method = FD_REFERENCE_MCMC;
+    c.reference.n = 500;
+    c.reference.chains = 40; /* tiles of 16 */
+    c.reference.burn_in = 64;
+    c.reference.steps = 400;
     same_in_ranks(&c, reference, 1);
 }
 
@@ -271,6 +306,6 @@ static int remove_folder(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {cmocka_unit_test(parts), cmocka_unit_test(manners), cmocka_unit_test(sameness),
-                                       cmocka_unit_test(points), cmocka_unit_test(draws), cmocka_unit_test(refusals)};
+                                       cmocka_unit_test(networks), cmocka_unit_test(points), cmocka_unit_test(draws), cmocka_unit_test(chains), cmocka_unit_test(refusals)};
     return cmocka_run_group_tests(tests, make_folder, remove_folder);
 }

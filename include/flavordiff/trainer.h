@@ -11,6 +11,7 @@
 #include "flavordiff/informant.h"
 #include "flavordiff/network.h"
 #include "flavordiff/schedule.h"
+#include "flavordiff/team.h"
 
 FD_DECLS_BEGIN
 
@@ -58,6 +59,12 @@ typedef struct fd_trainer fd_trainer;
 fd_status fd_trainer_create(const fd_network *network, const fd_schedule *schedule, const fd_train_spec *spec,
                             const fd_train_data *data, uint64_t seed, fd_trainer **trainer, fd_error *err);
 void fd_trainer_free(fd_trainer *trainer);
+/* From now on fd_trainer_step() is a job of all ranks of `team` (borrowed), each with a trainer of its own, made alike: shards of the
+ * batch and then blocks of weights are divided among them and exchanged, and weights are those of one rank alone to the bit. Moments
+ * and averages lie with the rank whose blocks they are of: fd_trainer_collect(), a job too, brings them to all before
+ * fd_trainer_save(), and before averaged weights are asked for. FD_ERR_MEMORY. */
+fd_status fd_trainer_share(fd_trainer *trainer, fd_team *team, fd_error *err);
+void fd_trainer_collect(fd_trainer *trainer);
 /* One update on the next batch (pairs reshuffled every epoch; t uniform on 1..T; label dropped with
  * probability label_drop). Returns the batch loss: mean over rows and components. */
 double fd_trainer_step(fd_trainer *trainer);

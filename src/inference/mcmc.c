@@ -1,4 +1,4 @@
-#include "inference/mcmc.h"
+#include "inference/mcmc_internal.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -11,18 +11,8 @@
 /* Newton's method gives up after so many evaluations, or when it would move by more than FAR, and is there when it moves by
  * less than NEAR: the next step would be of the order of NEAR^2. The way back has to end within BACK of where the move
  * began. LEVELS steps among the levels make one proposal where the model tells their likelihood. */
-enum { TILE = 16, NEWTON = 8, SYMMETRY = 4, LEVELS = 32 };
+enum { NEWTON = 8, SYMMETRY = 4, LEVELS = 32 };
 static const double NEAR = 3e-5, BACK = 1e-6, FAR = 4;
-
-struct fd_mcmc {
-    fd_mcmc_target target;
-    double tangent; /* s */
-    uint64_t seed;
-    int dim, n;
-    int pick[FD_MAX_LABELS]; /* the coordinates used, of those fd_surface_at() gives */
-    double middle[FD_MAX_PARAMS], half[FD_MAX_PARAMS]; /* theta = middle + half x */
-    double spread[FD_MAX_LABELS];
-};
 
 /* A point and what is known of it. */
 typedef struct place {
@@ -46,9 +36,9 @@ typedef struct chain {
 
 typedef struct tile {
     const fd_mcmc *mcmc;
-    chain chains[TILE];
+    chain chains[FD_MCMC_TILE];
     double *memory;                                                   /* of all places and of what follows */
-    double *theta, *aims, *c, *jacobian, *observables;                /* (TILE, ...) rows for the model */
+    double *theta, *aims, *c, *jacobian, *observables;                /* (FD_MCMC_TILE, ...) rows for the model */
     fd_mcmc_counts counts;
 } tile;
 
@@ -167,8 +157,8 @@ static void chain_rule(const fd_mcmc *m, const double *by_theta, const double *s
 static void evaluate(tile *t, int count, place *const *places) {
     const fd_mcmc *m = t->mcmc;
     int dim = m->dim, all = fd_surface_dim(m->target.model);
-    double slope[TILE][FD_MAX_PARAMS];
-    int source[TILE][FD_MAX_PARAMS];
+    double slope[FD_MCMC_TILE][FD_MAX_PARAMS];
+    int source[FD_MCMC_TILE][FD_MAX_PARAMS];
     for (int i = 0; i < count; i++) unfold(m, places[i]->x, t->theta + i * dim, slope[i], source[i]);
     fd_surface_at(m->target.model, (size_t)count, t->theta, t->c, t->jacobian);
     for (int i = 0; i < count; i++) {
@@ -272,8 +262,8 @@ static int newton(const fd_mcmc *m, const way *w, double *residual, const double
 static void find(tile *t, int count, way *ways) {
     const fd_mcmc *m = t->mcmc;
     const fd_model *model = m->target.model;
-    int active[TILE], n = count, dim = m->dim, all = fd_surface_dim(model), source[TILE][FD_MAX_PARAMS];
-    double slope[TILE][FD_MAX_PARAMS], residual[FD_MAX_LABELS], jacobian[FD_MAX_LABELS * FD_MAX_PARAMS];
+    int active[FD_MCMC_TILE], n = count, dim = m->dim, all = fd_surface_dim(model), source[FD_MCMC_TILE][FD_MAX_PARAMS];
+    double slope[FD_MCMC_TILE][FD_MAX_PARAMS], residual[FD_MAX_LABELS], jacobian[FD_MAX_LABELS * FD_MAX_PARAMS];
     for (int i = 0; i < count; i++) active[i] = i, ways[i].found = false;
     for (int step = 0; n > 0 && step < NEWTON; step++) {
         int left = 0;
@@ -341,9 +331,9 @@ static void settle(chain *q) {
 
 static void move(tile *t, int count) {
     const fd_mcmc *m = t->mcmc;
-    chain *who[TILE];
-    way ways[TILE] = {0};
-    place *to[TILE];
+    chain *who[FD_MCMC_TILE];
+    way ways[FD_MCMC_TILE] = {0};
+    place *to[FD_MCMC_TILE];
     int n = 0, kept = 0;
     for (int i = 0; i < count; i++) {
         chain *q = &t->chains[i];
@@ -372,7 +362,7 @@ static void move(tile *t, int count) {
 /* A draw along the symmetries; rounding may carry one over an edge of the window, which is then not taken. */
 static void turn(tile *t, int count) {
     const fd_mcmc *m = t->mcmc;
-    place *to[TILE];
+    place *to[FD_MCMC_TILE];
     double theta[FD_MAX_PARAMS], slope[FD_MAX_PARAMS];
     int source[FD_MAX_PARAMS];
     for (int i = 0; i < count; i++) {
@@ -411,22 +401,22 @@ static tile *tile_create(const fd_mcmc *m) {
     tile *t = calloc(1, sizeof *t);
     if (!t) return NULL;
     t->mcmc = m;
-    t->memory = calloc(TILE * (3 * place_doubles(m) + shared), sizeof *t->memory);
+    t->memory = calloc(FD_MCMC_TILE * (3 * place_doubles(m) + shared), sizeof *t->memory);
     if (!t->memory) {
         free(t);
         return NULL;
     }
     double *at = t->memory;
-    for (int i = 0; i < TILE; i++) {
+    for (int i = 0; i < FD_MCMC_TILE; i++) {
         at = cut(m, at, &t->chains[i].here);
         at = cut(m, at, &t->chains[i].there);
         at = cut(m, at, &t->chains[i].back);
     }
     t->theta = at;
-    t->aims = t->theta + TILE * dim;
-    t->c = t->aims + TILE * n_labels;
-    t->jacobian = t->c + TILE * n;
-    t->observables = t->jacobian + TILE * n * dim;
+    t->aims = t->theta + FD_MCMC_TILE * dim;
+    t->c = t->aims + FD_MCMC_TILE * n_labels;
+    t->jacobian = t->c + FD_MCMC_TILE * n;
+    t->observables = t->jacobian + FD_MCMC_TILE * n * dim;
     return t;
 }
 
@@ -452,7 +442,7 @@ static void read_state(const tile *t, int i, double *theta) {
 /* Rows first .. first + count - 1. */
 static void run_tile(tile *t, const journey *j, size_t first, int count) {
     const fd_mcmc *m = t->mcmc;
-    place *all[TILE] = {0};
+    place *all[FD_MCMC_TILE] = {0};
     double *theta = j->theta + first * (size_t)m->dim;
     for (int i = 0; i < count; i++) {
         all[i] = &t->chains[i].here;
@@ -473,10 +463,10 @@ static void run_tile(tile *t, const journey *j, size_t first, int count) {
     for (int i = 0; i < count; i++) read_state(t, i, theta + i * m->dim);
 }
 
-fd_status fd_mcmc_run(const fd_mcmc *m, uint64_t first_chain, size_t n, double *theta, uint32_t first_step,
-                      uint32_t steps, uint32_t stride, double *trace, fd_mcmc_counts *counts, fd_error *err) {
+fd_status fd_mcmc_run_alone(const fd_mcmc *m, uint64_t first_chain, size_t n, double *theta, uint32_t first_step,
+                            uint32_t steps, uint32_t stride, double *trace, fd_mcmc_counts *counts, fd_error *err) {
     const journey j = {first_chain, n, theta, trace, first_step, steps, stride};
-    long tiles = (long)((n + TILE - 1) / TILE);
+    long tiles = (long)((n + FD_MCMC_TILE - 1) / FD_MCMC_TILE);
     uint64_t moves = 0, accepted = 0, unsolved = 0, irreversible = 0;
     int failed = 0;
 #pragma omp parallel reduction(| : failed) reduction(+ : moves, accepted, unsolved, irreversible)
@@ -485,7 +475,7 @@ fd_status fd_mcmc_run(const fd_mcmc *m, uint64_t first_chain, size_t n, double *
         failed = t == NULL;
 #pragma omp for schedule(dynamic, 1)
         for (long k = 0; k < tiles; k++) {
-            size_t first = (size_t)k * TILE, rows = n - first < TILE ? n - first : TILE;
+            size_t first = (size_t)k * FD_MCMC_TILE, rows = n - first < FD_MCMC_TILE ? n - first : FD_MCMC_TILE;
             if (t) run_tile(t, &j, first, (int)rows);
         }
         if (t) {

@@ -17,6 +17,7 @@
 #define FLAVORDIFF_INFERENCE_MCMC_H
 
 #include "flavordiff/target.h"
+#include "flavordiff/team.h"
 
 /* Model and, of its labels, the likelihood: 1 inside the region and 0 outside, or where region is NULL
  * exp(-chi^2/2), chi^2 of masses and angles (fd_chi2.five). Borrowed: they must outlive the chains. */
@@ -35,6 +36,9 @@ typedef struct fd_mcmc fd_mcmc;
 /* FD_ERR_MEMORY. Free with fd_mcmc_free (NULL ok). */
 fd_status fd_mcmc_create(const fd_mcmc_target *target, uint64_t seed, fd_mcmc **mcmc, fd_error *err);
 void fd_mcmc_free(fd_mcmc *mcmc);
+/* fd_mcmc_run() and fd_mcmc_warm_up() are from now on done by all ranks of `team` (borrowed) in one job, each a part of the chains;
+ * theta, trace and *counts are then in all of them what they were alone. */
+void fd_mcmc_share(fd_mcmc *mcmc, fd_team *team);
 /* Whether theta (n_params) has a place in the target: inside the prior, likelihood above 0. */
 bool fd_mcmc_holds(const fd_mcmc *mcmc, const double *theta);
 /* Rows theta (n, n_params) take `steps` steps from step 0 on while lengths of steps are adapted: s to an acceptance of 0.4,

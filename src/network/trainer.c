@@ -276,6 +276,7 @@ void fd_trainer_free(fd_trainer *tr) {
     if (!tr) return;
     for (int i = 0; i < MAX_MEMORY; i++) free(tr->memory[i]);
     free(tr->memory);
+    free(tr->exchange);
     free(tr);
 }
 
@@ -302,14 +303,16 @@ static void shuffle(fd_trainer *tr, uint64_t epoch) {
 
 /* Fills the pool. Neighbours in it may be related (draws of one orbit), so an update takes every POOL-th. */
 static void refill(fd_trainer *tr) {
-    long blocks = (long)(tr->n_train / FD_PAIR_BLOCK);
+    size_t blocks = tr->n_train / FD_PAIR_BLOCK, from, to;
     uint64_t first = (uint64_t)(tr->done / POOL) * (uint64_t)blocks;
+    fd_team_part(tr->team, blocks, 1, &from, &to);
 #pragma omp parallel for schedule(dynamic, 1) num_threads(threads(tr))
-    for (long b = 0; b < blocks; b++) {
-        size_t row = (size_t)b * FD_PAIR_BLOCK;
+    for (size_t b = from; b < to; b++) {
+        size_t row = b * FD_PAIR_BLOCK;
         tr->source->draw(tr->source, tr->seed, first + (uint64_t)b, FD_PAIR_BLOCK,
                          tr->pool_x + row * (size_t)tr->net.dim, tr->pool_labels + row * (size_t)tr->net.n_labels);
     }
+    fd_share_pool(tr);
 }
 
 /* Pairs of this update. Position p of the endless sequence is pair p mod n_train of epoch p / n_train, so a batch may
@@ -420,20 +423,29 @@ static fd_adam adam_of_update(const fd_trainer *tr) {
 /* With own, the batch is still to be made, by the threads that use it. */
 static double update(fd_trainer *tr, const fd_batch *batch, bool own) {
     fd_adam adam = adam_of_update(tr);
-    int size = tr->spec.batch, shards = (size + FD_SHARD - 1) / FD_SHARD;
+    int size = tr->spec.batch;
+    size_t from, to, first_block, end_block;
+    fd_team_part(tr->team, (size_t)(size + FD_SHARD - 1) / FD_SHARD, 1, &from, &to);
+    fd_team_part(tr->team, (size_t)tr->n_blocks, 1, &first_block, &end_block);
 #pragma omp parallel num_threads(threads(tr))
     {
         fd_worker *worker = &tr->workers[omp_get_thread_num()];
 #pragma omp for schedule(static)
-        for (int s = 0; s < shards; s++) {
-            int first = s * FD_SHARD, rows = size - first < FD_SHARD ? size - first : FD_SHARD;
+        for (size_t s = from; s < to; s++) {
+            int first = (int)s * FD_SHARD, rows = size - first < FD_SHARD ? size - first : FD_SHARD;
             if (own) make_rows(tr, worker, rows, first);
             fd_batch shard = rows_from(tr, batch, first);
             fd_pass_shard(tr, worker, &shard, rows, first);
         }
+        if (tr->team) { /* by the thread that MPI knows */
+#pragma omp master
+            fd_share_batch(tr);
+#pragma omp barrier
+        }
 #pragma omp for schedule(dynamic, 2)
-        for (int b = 0; b < tr->n_blocks; b++) fd_pass_block(tr, worker, &tr->blocks[b], &adam);
+        for (size_t b = first_block; b < end_block; b++) fd_pass_block(tr, worker, &tr->blocks[b], &adam);
     }
+    fd_share_weights(tr, tr->w);
     double loss = 0;
     for (int i = 0; i < size; i++) loss += tr->row_loss[i];
     tr->done++;

@@ -9,7 +9,9 @@
  *
  * An update: shards of 32 samples run forward and backward on their own; then blocks of weight rows are given their
  * gradient (a sum over the whole batch in order) and their Adam step at once, while the gradient is in cache. Every
- * number is made by one chain of operations whatever the number of threads. */
+ * number is made by one chain of operations whatever the number of threads. Nor does the number of ranks matter: each has whole
+ * shards, whose activations and deltas all are then given, and whole blocks, whose weights all are then given
+ * (trainer_team.c). */
 #ifndef FD_TRAINER_INTERNAL_H
 #define FD_TRAINER_INTERNAL_H
 
@@ -91,6 +93,8 @@ struct fd_trainer {
     double *shard_loss;                     /* of the validation rows */
     int n_workers;
     fd_worker *workers;
+    fd_team *team;  /* NULL: works alone */
+    char *exchange; /* what the ranks have made of the batch */
     void **memory; /* everything allocated, freed together */
     int n_memory;
 };
@@ -99,6 +103,11 @@ struct fd_trainer {
  * first.. . Leaves the predictions feature-major, (dim, 32), in the returned buffer of the worker. */
 const float *fd_pass_forward(const fd_trainer *trainer, const float *weights, fd_worker *worker, const fd_batch *batch,
                              int rows, int first);
+/* What the ranks of a team have to give each other: the halves of an update, and the pool of a source (n_train rows, made in blocks of
+ * FD_PAIR_BLOCK). Nothing where there is no team. */
+void fd_share_batch(fd_trainer *trainer);
+void fd_share_weights(fd_trainer *trainer, float *of);
+void fd_share_pool(fd_trainer *trainer);
 /* Forward and backward of batch rows first..first+rows: fills row_loss and every layer's delta. */
 void fd_pass_shard(fd_trainer *trainer, fd_worker *worker, const fd_batch *batch, int rows, int first);
 /* Gradient of one block of weight rows, summed over the batch, and its Adam step. */

@@ -212,13 +212,12 @@ fd_status fd_stage_reference(const fd_run *run, const char *out, fd_error *err) 
     const char *const no_parents[] = {NULL};
     char *config_text = NULL, parents[8];
 
-    fd_status status = FD_OK;
     if (fd_team_follows(run->team)) {
-        status = follow(&w, prepare(run, &w, err), err);
+        fd_status told = follow(&w, prepare(run, &w, err), err);
         release(&w);
-        return status;
+        return told;
     }
-    status = fd_part_allowed(out, run->force || run->resume, err);
+    fd_status status = fd_part_allowed(out, run->force || run->resume, err);
     if (!status) status = prepare(run, &w, err);
     if (!status)
         status = fd_stage_provenance(run, "reference", &w.setting.model->options, no_parents, parents, sizeof parents,

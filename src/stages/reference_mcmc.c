@@ -16,6 +16,7 @@ enum { FIRST_STRIDE = 8, LEAST_DRAWS = 32, SPARE = 1, STEPS_AT_ONCE = 1024 };
 typedef struct work {
     const fd_reference_spec *spec;
     uint64_t seed;
+    fd_team *team;
     fd_setting setting;
     fd_region region;
     fd_mcmc *mcmc;
@@ -65,7 +66,9 @@ static fd_status prepare(const fd_run *run, work *w, fd_error *err) {
     w->keep = malloc(w->draws * w->chains * sizeof *w->keep);
     if (!w->state || !w->trace || !w->keep) return fd_fail(err, FD_ERR_MEMORY, "out of memory");
     status = fd_block_create(model, w->draws * w->chains, &w->block, err);
-    return status ? status : fd_mcmc_create(&target, w->seed, &w->mcmc, err);
+    if (!status) status = fd_mcmc_create(&target, w->seed, &w->mcmc, err);
+    if (!status) fd_mcmc_share(w->mcmc, w->team);
+    return status;
 }
 
 /* Every row worth three quarters of an independent one, and what the stop rule wants. A stride twice as long costs as much again as
@@ -103,6 +106,36 @@ static fd_status restore(work *w, bool *found, fd_error *err) {
     return status;
 }
 
+/* What the ranks do together: begin, at the beginning or where the checkpoint ends (stride then says so), and `draws` draws. */
+typedef struct job {
+    uint64_t draws; /* 0: begin */
+    uint32_t step, stride;
+} job;
+
+static fd_status start_chains(work *w, fd_error *err);
+
+static fd_status do_job(work *w, const job *j, double *trace, fd_error *err) {
+    if (j->draws)
+        return fd_mcmc_run(w->mcmc, 0, w->chains, w->state, j->step, (uint32_t)j->draws * j->stride, j->stride, trace, &w->at.counts, err);
+    if (!j->stride) return start_chains(w, err);
+    fd_team_broadcast(w->team, w->state, w->chains * (size_t)w->setting.model->n_params * sizeof *w->state);
+    fd_team_broadcast(w->team, w->at.lengths, sizeof w->at.lengths);
+    fd_mcmc_set_lengths(w->mcmc, w->at.lengths);
+    return FD_OK;
+}
+
+/* Rank 0's side of a job. */
+static fd_status together(work *w, const job *j, double *trace, fd_error *err) {
+    fd_status status = fd_team_lead(w->team, j, sizeof *j, err);
+    return status ? status : do_job(w, j, trace, err);
+}
+
+static fd_status follow(work *w, fd_status status, fd_error *err) {
+    job j;
+    while (fd_team_follow(w->team, &status, &j, sizeof j, err)) status = do_job(w, &j, w->trace, err);
+    return status;
+}
+
 /* Fills what is left of the trace. */
 static fd_status fill(work *w, fd_ticker *ticker, fd_error *err) {
     size_t row = w->chains * (size_t)w->setting.model->n_params;
@@ -111,11 +144,9 @@ static fd_status fill(work *w, fd_ticker *ticker, fd_error *err) {
         char detail[64];
         size_t some = STEPS_AT_ONCE / w->at.stride + 1;
         if (some > w->draws - w->at.filled) some = w->draws - (size_t)w->at.filled;
-        uint32_t steps = (uint32_t)some * w->at.stride;
-        status = fd_mcmc_run(w->mcmc, 0, w->chains, w->state, w->at.step, steps, w->at.stride, w->trace + w->at.filled * row,
-                             &w->at.counts, err);
+        status = together(w, &(job){some, w->at.step, w->at.stride}, w->trace + w->at.filled * row, err);
         if (status) break; /* states half moved are not kept */
-        w->at.step += steps;
+        w->at.step += (uint32_t)some * w->at.stride;
         w->at.filled += some;
         snprintf(detail, sizeof detail, "every %u. of %u steps", w->at.stride, w->at.step);
         status = fd_tick(ticker, w->at.step, (uint64_t)w->spec->burn_in + w->spec->steps, NULL, detail, err);
@@ -138,6 +169,7 @@ static void thin(work *w) {
 
 static fd_status start_chains(work *w, fd_error *err) {
     fd_status status = fd_chain_starts(&w->setting, w->mcmc, w->spec->likelihood, w->seed, w->chains, w->state, err);
+    status = fd_team_agree(w->team, status, err);
     if (!status) status = fd_mcmc_warm_up(w->mcmc, 0, w->chains, w->state, (uint32_t)w->spec->burn_in, err);
     w->at.step = (uint32_t)w->spec->burn_in;
     w->at.stride = FIRST_STRIDE;
@@ -148,7 +180,7 @@ static fd_status run_chains(const fd_run *run, work *w, fd_error *err) {
     fd_ticker ticker = {.run = run, .stage = "reference"};
     bool found = false;
     fd_status status = restore(w, &found, err);
-    if (!status && !found) status = start_chains(w, err);
+    if (!status) status = together(w, &(job){0, 0, found}, NULL, err);
     if (!status) status = fill(w, &ticker, err);
     while (!status) {
         status = fd_convergence_judge(w->setting.model, w->chains, w->draws, w->trace, &w->verdict, err);
@@ -213,11 +245,16 @@ static fd_status tell(const fd_run *run, const work *w, const char *out, fd_erro
 
 fd_status fd_reference_by_mcmc(const fd_run *run, const char *out, fd_error *err) {
     const char *const no_parents[] = {NULL};
-    work w = {.spec = &run->config->reference, .seed = fd_derive_seed(run->config->seed, "mcmc")};
+    work w = {.spec = &run->config->reference, .team = run->team, .seed = fd_derive_seed(run->config->seed, "mcmc")};
     fd_sample_writer *writer = NULL;
     fd_provenance provenance;
     char *config_text = NULL, parents[8];
 
+    if (fd_team_follows(run->team)) {
+        fd_status told = follow(&w, prepare(run, &w, err), err);
+        release(&w);
+        return told;
+    }
     fd_status status = fd_part_allowed(out, run->force || run->resume, err);
     if (!status) status = prepare(run, &w, err);
     if (!status)

@@ -154,6 +154,7 @@ typedef struct fit_place {
 typedef struct fit_work {
     fd_ticker *ticker;
     fd_resume *resume;
+    fd_team *team;
     const fd_train_spec *spec;
     fd_trainer *trainer;
     fd_model_file *file;
@@ -161,6 +162,29 @@ typedef struct fit_work {
     size_t log_rows; /* room */
     void *state;     /* the trainer's, for the checkpoint */
 } fit_work;
+
+/* What the ranks do together; rank 0 alone validates, logs, saves and stops. */
+typedef enum fit_job { FIT_RESTORE, FIT_STEP, FIT_COLLECT } fit_job;
+
+static fd_status do_job(fit_work *w, fit_job job, double *loss, fd_error *err) {
+    if (job == FIT_STEP) *loss = fd_trainer_step(w->trainer);
+    if (job == FIT_COLLECT) fd_trainer_collect(w->trainer);
+    if (job != FIT_RESTORE) return FD_OK;
+    fd_team_broadcast(w->team, w->state, fd_trainer_state_bytes(w->trainer));
+    return fd_trainer_restore(w->trainer, w->state, err);
+}
+
+static fd_status together(fit_work *w, fit_job job, double *loss, fd_error *err) {
+    fd_status status = fd_team_lead(w->team, &job, sizeof job, err);
+    return status ? status : do_job(w, job, loss, err);
+}
+
+static fd_status follow(fit_work *w, fd_status status, fd_error *err) {
+    fit_job job;
+    double loss;
+    while (fd_team_follow(w->team, &status, &job, sizeof job, err)) status = do_job(w, job, &loss, err);
+    return status;
+}
 
 enum { FIT_PIECES = 3 };
 
@@ -180,6 +204,8 @@ static uint64_t rows_logged(const fit_work *w) {
 
 static fd_status save(fit_work *w, fd_error *err) {
     fd_piece pieces[FIT_PIECES];
+    fd_status status = together(w, FIT_COLLECT, NULL, err);
+    if (status) return status;
     fd_trainer_save(w->trainer, w->state);
     fit_pieces(w, pieces);
     return fd_resume_replace(w->resume, FIT_PIECES, pieces, err);
@@ -191,7 +217,7 @@ static fd_status restore(fit_work *w, fd_error *err) {
     fit_pieces(w, pieces);
     fd_status status = fd_resume_restore(w->resume, FIT_PIECES, pieces, &found, err);
     if (status || !found) return status;
-    status = fd_trainer_restore(w->trainer, w->state, err);
+    status = together(w, FIT_RESTORE, NULL, err);
     if (status) return fd_error_prefix(err, "%s", fd_checkpoint_name(w->resume->file));
     return fd_resume_check(w->resume, fd_trainer_updates_done(w->trainer) == w->at.update && w->at.n_log == rows_logged(w), err);
 }
@@ -214,7 +240,8 @@ static fd_status fit_loop(fit_work *w, fd_error *err) {
     char detail[96] = "";
     fd_status status = FD_OK;
     while (!status && w->at.update < spec->updates) {
-        double loss = fd_trainer_step(w->trainer);
+        double loss;
+        if ((status = together(w, FIT_STEP, &loss, err))) break;
         if (!isfinite(loss))
             return fd_fail(err, FD_ERR_VALUE, "train: the loss is not finite at update %ld; lower train.max_rate", (long)w->at.update);
         w->at.update++;
@@ -234,16 +261,19 @@ static fd_status fit(fit_work *w, fd_error *err) {
     free(w->file->log);
     w->file->log = calloc(w->log_rows * 4, sizeof *w->file->log);
     w->state = malloc(fd_trainer_state_bytes(w->trainer));
-    if (!w->file->log || !w->state) return fd_fail(err, FD_ERR_MEMORY, "out of memory");
-    fd_status status = restore(w, err);
+    fd_status status = w->file->log && w->state ? FD_OK : fd_fail(err, FD_ERR_MEMORY, "out of memory");
+    if (!status) status = fd_trainer_share(w->trainer, w->team, err);
+    if (fd_team_follows(w->team)) return follow(w, status, err);
+    if (!status) status = restore(w, err);
     if (!status) status = fit_loop(w, err);
+    if (!status) status = together(w, FIT_COLLECT, NULL, err);
     w->file->n_log = (size_t)w->at.n_log;
     return status;
 }
 
 fd_status fd_fit(fd_ticker *ticker, fd_resume *resume, const fd_train_spec *spec, fd_trainer *trainer, fd_model_file *file,
                  fd_error *err) {
-    fit_work w = {.ticker = ticker, .resume = resume, .spec = spec, .trainer = trainer, .file = file};
+    fit_work w = {.ticker = ticker, .resume = resume, .team = ticker->run->team, .spec = spec, .trainer = trainer, .file = file};
     fd_status status = fit(&w, err);
     free(w.state);
     if (!status && !file->ema && !(file->ema = malloc(file->network->n_weights * sizeof(float))))
@@ -282,7 +312,8 @@ fd_status fd_stage_train(const fd_run *run, const char *data, const char *start,
     fd_model_file file = {0};
     fd_resume resume = {0};
 
-    fd_status status = fd_part_allowed(out, run->force || run->resume, err);
+    bool writes = !fd_team_follows(run->team);
+    fd_status status = writes ? fd_part_allowed(out, run->force || run->resume, err) : FD_OK;
     if (!status) status = fd_check_not_input(out, parent_paths, err);
     if (!status) status = read_pairs(data, &p, err);
     if (!status) status = fd_check_configured_model(run, data, &p.info.model, err);
@@ -292,7 +323,7 @@ fd_status fd_stage_train(const fd_run *run, const char *data, const char *start,
     if (!status)
         status = fd_stage_provenance(run, ticker.stage, &p.info.model, parent_paths, parents, sizeof parents,
                                      &config_text, &provenance, err);
-    if (!status)
+    if (!status && writes)
         status = fd_resume_open(run, out, &provenance, config, start ? FD_S_TUNE : FD_S_NETWORK | FD_S_TRAIN, &resume, err);
     if (!status) {
         file.use_ema = config->train_use_ema;
@@ -303,12 +334,12 @@ fd_status fd_stage_train(const fd_run *run, const char *data, const char *start,
         snprintf(purpose, sizeof purpose, "train after %ld", file.updates);
         status = run_trainer(run, &ticker, &resume, spec, purpose, data, &p, &file, err);
     }
-    if (!status) {
+    if (!status && writes) {
         file.updates += spec->updates;
         snprintf(file.trained_on, sizeof file.trained_on, "%s", p.info.role);
         status = fd_model_file_write(out, run->force, &file, &provenance, err);
     }
-    if (!status && file.n_log) {
+    if (!status && writes && file.n_log) {
         const double *last = file.log + 4 * (file.n_log - 1);
         double seconds = fd_resume_seconds(&resume);
         fd_say(run, "%s: %ld updates of %d in %.1f s (%.0f/s), loss %.4f, validation %.4f -> %s", ticker.stage,

@@ -5,7 +5,9 @@
 #include "flavordiff/trainer.h"
 #include "stages/resume.h"
 
-/* Steps `trainer` through spec->updates updates with progress and log, then copies raw and averaged weights into
+/* Ranks other than 0 do their part of it until rank 0 ends, which may be long after.
+ *
+ * Steps `trainer` through spec->updates updates with progress and log, then copies raw and averaged weights into
  * file->network and file->ema. Begins where the checkpoint ends. Stops when asked, or when the loss is no number any more. */
 fd_status fd_fit(fd_ticker *ticker, fd_resume *resume, const fd_train_spec *spec, fd_trainer *trainer, fd_model_file *file, fd_error *err);
 

@@ -256,20 +256,21 @@ fd_status fd_stage_train_informed(const fd_run *run, const char *out, fd_error *
     fd_provenance provenance;
     work w = {0};
     fd_resume resume = {0};
-    fd_status status = fd_part_allowed(out, run->force || run->resume, err);
+    bool writes = !fd_team_follows(run->team);
+    fd_status status = writes ? fd_part_allowed(out, run->force || run->resume, err) : FD_OK;
     if (!status) status = open_work(config, &w, err);
     if (!status)
         status = fd_stage_provenance(run, ticker.stage, &w.file.model, no_parents, parents, sizeof parents, &w.config_text,
                                      &provenance, err);
-    if (!status) status = fd_resume_open(run, out, &provenance, config, FD_S_INFORMED | FD_S_TARGET, &resume, err);
+    if (!status && writes) status = fd_resume_open(run, out, &provenance, config, FD_S_INFORMED | FD_S_TARGET, &resume, err);
     if (!status) status = fd_fit(&ticker, &resume, spec, w.trainer, &w.file, err);
-    if (!status) {
+    if (!status && writes) {
         w.file.updates = spec->updates;
         snprintf(w.file.trained_on, sizeof w.file.trained_on, "%s",
                  config->informed.draws == FD_DRAWS_PRIOR ? "prior draws" : "region draws");
         status = fd_model_file_write(out, run->force, &w.file, &provenance, err);
     }
-    if (!status && w.file.n_log) {
+    if (!status && writes && w.file.n_log) {
         const double *last = w.file.log + 4 * (w.file.n_log - 1);
         double seconds = fd_resume_seconds(&resume);
         fd_say(run, "%s: %ld updates of %d in %.1f s (%.0f/s), loss %.4f, validation %.4f -> %s", ticker.stage,
