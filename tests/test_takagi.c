@@ -164,7 +164,7 @@ static void exact_ties(void **state) {
 
 static void tiny_and_huge_scales(void **state) {
     (void)state;
-    static const int exponents[] = {-1020, -1000, -600, -1, 0, 1, 600, 1000, 1020};
+    static const int exponents[] = {-1020, -1000, -600, -1, 0, 1, 600, 1000, 1020, 1023};
     fd_rng rng;
     fd_rng_start(&rng, 24, FD_STREAM_TEST, 0, 0);
     for (int n = 0; n < 500; n++) {

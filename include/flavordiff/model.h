@@ -12,8 +12,9 @@
 
 FD_DECLS_BEGIN
 
-/* Points that are taken at once where the last index of arrays is the lane, so that loops over lanes become SIMD. */
-enum { FD_LANES = 8 };
+/* Points that are taken at once where the last index of arrays is the lane, so that loops over lanes become SIMD: two of the
+ * widest vectors, for one to work while the other waits. */
+enum { FD_LANES = 16 };
 
 enum { FD_MAX_PARAMS = 64, FD_MAX_LABELS = 32, FD_MAX_OBSERVABLES = 64, FD_MAX_ORDERED = 8 };
 

@@ -2,201 +2,186 @@
  * FD_TAKAGI, the name of the function. Included once per instruction set: this is a template, not a header.
  *
  * Compiled with -ffp-contract=off everywhere: no fused operations, no reordering, and nothing but + - * / and sqrt, which
- * IEEE 754 rounds correctly. So all instruction sets give the same bits. */
-#include <math.h>
-#include <stdint.h>
-#include <string.h>
-
+ * IEEE 754 rounds correctly. So all instruction sets give the same bits.
+ *
+ * Rotations wait for each other, and a rotation is one long chain of operations: two roots, two quotients. So what can be is kept
+ * out of the chain. After one rotation in (0, 2), a sweep goes through the planes (1, 2), (0, 1), (0, 2). A rotation in the plane
+ * of the off-diagonal element b finds another one, o, and zero for the third, which the rotation before made so. With c and f its
+ * cosine and e^{ip} sine it leaves c o in the plane of the next rotation, f o or -f* o beside it, and b = 0. The next direction
+ * e^{ip} needs o only, not c. U is made afterwards, from the list of rotations. */
 #include "kernels/takagi_lanes.h"
+#include "kernels/vector_complex.h"
 
-enum { W = FD_LANES, MAX_SWEEPS = 24 }; /* five were the most ever seen, over random, tied and hierarchical matrices */
-
-typedef struct state {
-    double ar[FD_SYM][W], ai[FD_SYM][W];
-    double ur[3][3][W], ui[3][3][W];
-    double up[W], up2[W];     /* powers of two that undo the scaling: first up2, then up */
-    double poison[W];         /* 0, or NaN in a lane with an element that is not finite */
-} state;
+enum { W = FD_LANES, N = W / VW, MAX_SWEEPS = 24 }; /* five were the most ever seen, over random, tied and hierarchical matrices */
 
 /* Off-diagonal elements below this fraction of the largest element count as zero: |b|^2 against 2^-120. */
 static const double off2_tolerance = 0x1p-120;
-/* |z|^2 below this counts as zero: w b* is then real but for 2^-250, against |b|^2 > 2^-120; and |b|^4 |z|^2 does not underflow. */
-static const double z2_floor = 0x1p-500;
+/* |z| below this is as good as zero, and any direction as good as z's: w b* is then real but for 2^-250, against
+ * |b|^2 > 2^-120; and no square underflows. */
+static const double z_floor = 0x1p-250;
 
-#define ALWAYS_INLINE static inline __attribute__((always_inline))
+typedef struct state {
+    vc a[3], h, o; /* diagonal; off-diagonal elements: b = s h in the plane of the next rotation, and another */
+    vd s;
+    vd up, poison; /* the power of two that undoes the scaling; 0, or NaN in a lane with an element that is not finite */
+} state;
 
-/* Scales every lane by powers of two (exactly) so that its largest component is in [1, 2), and sets U = 1. */
-ALWAYS_INLINE void start(state *restrict s, const fd_takagi_lanes *restrict in) {
-    double top[W];
-#pragma omp simd
-    for (int w = 0; w < W; w++) {
-        top[w] = 0;
-        for (int e = 0; e < FD_SYM; e++) {
-            double re = fabs(in->m_re[e][w]), im = fabs(in->m_im[e][w]);
-            top[w] = re > top[w] ? re : top[w];
-            top[w] = im > top[w] ? im : top[w];
-        }
+typedef struct rotation {
+    vd c;
+    vc f;
+} rotation;
+
+/* The largest power of two not above x, for x at least the smallest normal number. */
+INLINE vd power_below(vd x) { return (vd)((vl)x & INT64_C(0x7ff) << 52); }
+/* 1 / x for a power of two between 2^-1022 and 2^1022. */
+INLINE vd inverse_power(vd x) { return (vd)((INT64_C(0x7fe) << 52) - (vl)x); }
+
+/* One congruence in the plane (p, q): changes the diagonal and s, not h and o. Lanes whose element is as good as zero get the
+ * identity. With v = 2 |z| |b|^2 cot 2t, g = 2 |z| |b|^2 e^{ip}, r = sqrt(v^2 + |g|^2) and the sign of v: e^{ip} tan t is
+ * +-g / (r + |v|), e^{ip} sin t is +-g / sqrt(2 r (r + |v|)). Both v and g are divided by s^2: v is that of h in place of b. From
+ * V^T A V = D follows A V = V* D, which gives the new diagonal a - tan(t) e^{-ip} b and d + tan(t) e^{ip} b without squares of
+ * the old one. */
+INLINE rotation turn(state *t, int p, int q) {
+    vc a = t->a[p], d = t->a[q], h = t->h, b = times(h, t->s), sum = add(a, d), difference = sub(a, d);
+    vl rotates = norm2(b) > off2_tolerance;
+    vc e = {sum.re * h.re + sum.im * h.im + z_floor, difference.re * h.im - difference.im * h.re}; /* |z| e^{ip} */
+    vc w = {sum.im * e.im - difference.re * e.re, sum.re * e.im + difference.im * e.re};           /* -w* |z| */
+    vd v = w.re * h.re - w.im * h.im;
+    vc g = times(e, (t->s + t->s) * norm2(h));
+    vd r = vsqrt(v * v + norm2(g)), total = r + vabs(v), inverse = 1.0 / vsqrt((r + r) * total);
+    vc tangent = times(g, where(rotates, vcopysign(1.0 / total, v)));
+    t->a[p] = sub(a, conj_mul(tangent, b));
+    t->a[q] = add(d, mul(tangent, b));
+    t->s = choose(rotates, total * inverse, splat(1));
+    return (rotation){t->s, times(g, where(rotates, vcopysign(inverse, v)))};
+}
+
+/* Columns x, y of a matrix become c x - f* y and c y + f x. */
+INLINE void mix(rotation r, vc *x, vc *y) {
+    vc p = *x, q = *y;
+    *x = sub(times(p, r.c), conj_mul(r.f, q));
+    *y = add(times(q, r.c), mul(r.f, p));
+}
+
+/* Scales every lane by a power of two (exactly) so that its largest component is in [1, 2), or [2, 4) where it is above 2^1023, or
+ * below 1 where it is subnormal. Returns the first rotation, which finds no zero yet. */
+INLINE rotation start(const fd_takagi_lanes *in, int from, state *t) {
+    vc m[FD_SYM];
+    vd top[2] = {splat(0x1p-1022), splat(0)}, sum = splat(0);
+    for (int e = 0; e < FD_SYM; e++) {
+        m[e] = c_load(in->m_re[e] + from, in->m_im[e] + from);
+        top[0] = vmax(vabs(m[e].re), top[0]);
+        top[1] = vmax(vabs(m[e].im), top[1]);
     }
-    double down[W], down2[W];
-    for (int w = 0; w < W; w++) {
-        /* First into the range where 2^exponent and 2^-exponent are both normal numbers, then to [1, 2). */
-        down[w] = top[w] > 0x1p900 ? 0x1p-600 : top[w] < 0x1p-900 ? 0x1p600 : 1.0;
-        s->up[w] = 1.0 / down[w];
-        double there = top[w] * down[w];
-        uint64_t bits;
-        memcpy(&bits, &there, sizeof bits);
-        bits &= UINT64_C(0x7ff) << 52;
-        if (bits == 0 || bits == UINT64_C(0x7ff) << 52) bits = UINT64_C(0x3ff) << 52; /* zero or inf: leave */
-        uint64_t inverse = (UINT64_C(0x7fe) << 52) - bits;
-        memcpy(&s->up2[w], &bits, sizeof bits);
-        memcpy(&down2[w], &inverse, sizeof inverse);
+    t->up = power_below(vmin(vmax(top[0], top[1]), splat(0x1p1022)));
+    vd down = inverse_power(t->up);
+    for (int e = 0; e < FD_SYM; e++) {
+        m[e] = times(m[e], down);
+        sum += m[e].re + m[e].im;
     }
-#pragma omp simd
-    for (int w = 0; w < W; w++) {
-        double sum = 0;
-        for (int e = 0; e < FD_SYM; e++) {
-            s->ar[e][w] = in->m_re[e][w] * down[w] * down2[w];
-            s->ai[e][w] = in->m_im[e][w] * down[w] * down2[w];
-            sum += s->ar[e][w] * 0.0 + s->ai[e][w] * 0.0;
-        }
-        s->poison[w] = sum;
-        for (int i = 0; i < 9; i++) {
-            s->ur[i / 3][i % 3][w] = i % 4 == 0;
-            s->ui[i / 3][i % 3][w] = 0;
-        }
+    t->poison = sum * 0.0;
+    t->a[0] = m[FD_EE], t->a[1] = m[FD_MM], t->a[2] = m[FD_TT];
+    t->h = m[FD_ET], t->o = m[FD_EM], t->s = splat(1);
+    rotation r = turn(t, 0, 2);
+    t->h = m[FD_MT], t->s = splat(1);
+    mix(r, &t->o, &t->h);
+    return r;
+}
+
+INLINE void rotate(state *t, int p, int q, rotation *out) {
+    for (int k = 0; k < N; k++) {
+        vc o = t[k].o;
+        rotation r = out[k] = turn(&t[k], p, q);
+        t[k].o = q - p == 2 ? conj_mul((vc){-r.f.re, -r.f.im}, o) : mul(r.f, o);
+        t[k].h = o;
     }
 }
 
-/* Columns x, y of a matrix become c x - conj(f) y and c y + f x. */
-#define MIX(xr, xi, yr, yi, c, fr, fi)                          \
-    do {                                                        \
-        double pr_ = (xr), pi_ = (xi), qr_ = (yr), qi_ = (yi);  \
-        (xr) = (c)*pr_ - ((fr)*qr_ + (fi)*qi_);                 \
-        (xi) = (c)*pi_ - ((fr)*qi_ - (fi)*qr_);                 \
-        (yr) = (c)*qr_ + ((fr)*pr_ - (fi)*pi_);                 \
-        (yi) = (c)*qi_ + ((fr)*pi_ + (fi)*pr_);                 \
-    } while (0)
-
-/* One congruence in the plane (p, q) of every lane; pp, pq, qq and kp, kq are the elements it touches. A lane whose
- * off-diagonal element is zero already gets the identity. With x = |z| |b|^2 cot 2t and r = sqrt(x^2 + |z|^2 |b|^4), tan t is
- * |z| |b|^2 / (r + |x|), with the sign of x, and cos^2 t is (r + |x|) / 2r: few roots and quotients wait for each other. From V^T A V = D follows A V = V* D, which gives the new
- * diagonal a - tan(t) e^{-ip} b and d + tan(t) e^{ip} b without squares of the old one. */
-ALWAYS_INLINE void rotate(state *restrict s, int p, int q, int pp, int pq, int qq, int kp, int kq) {
-    /* Conditions become numbers, 0 or 1, in a loop of their own: compilers then see no branch in the long loop and turn
-     * it into SIMD. */
-    double lost[W], done[W], zr[W], zi[W], bb[W];
-#pragma omp simd
-    for (int w = 0; w < W; w++) {
-        double ar = s->ar[pp][w], ai = s->ai[pp][w], br = s->ar[pq][w], bi = s->ai[pq][w];
-        double dr = s->ar[qq][w], di = s->ai[qq][w];
-        bb[w] = br * br + bi * bi;
-        zr[w] = ar * br + ai * bi + (dr * br + di * bi);
-        zi[w] = ai * br - ar * bi + (dr * bi - di * br);
-        lost[w] = zr[w] * zr[w] + zi[w] * zi[w] > z2_floor ? 0.0 : 1.0;
-        done[w] = bb[w] > off2_tolerance ? 0.0 : 1.0;
-    }
-#pragma omp simd
-    for (int w = 0; w < W; w++) {
-        double ar = s->ar[pp][w], ai = s->ai[pp][w], br = s->ar[pq][w], bi = s->ai[pq][w];
-        double dr = s->ar[qq][w], di = s->ai[qq][w];
-        double zz = zr[w] * zr[w] + zi[w] * zi[w] + lost[w], z = sqrt(zz), inverse = 1.0 / z;
-        double er = zr[w] + lost[w], ei = -zi[w]; /* |z| e^{ip} */
-        double wr = ar * er - ai * ei - (dr * er + di * ei);
-        double wi = ar * ei + ai * er - (di * er - dr * ei);
-        double real = -0.5 * (wr * br + wi * bi); /* |z| |b|^2 cot 2t */
-        double both = sqrt(real * real + bb[w] * bb[w] * zz + done[w]), sum = both + fabs(real);
-        double tangent = copysign((1.0 - done[w]) * (bb[w] * z / sum), real);
-        double c = done[w] + (1.0 - done[w]) * sqrt(0.5 * sum / both);
-        er *= inverse;
-        ei *= inverse;
-        double fr = c * tangent * er, fi = c * tangent * ei;
-        s->ar[pp][w] = ar - tangent * (er * br + ei * bi);
-        s->ai[pp][w] = ai - tangent * (er * bi - ei * br);
-        s->ar[qq][w] = dr + tangent * (er * br - ei * bi);
-        s->ai[qq][w] = di + tangent * (er * bi + ei * br);
-        s->ar[pq][w] = br * done[w];
-        s->ai[pq][w] = bi * done[w];
-        MIX(s->ar[kp][w], s->ai[kp][w], s->ar[kq][w], s->ai[kq][w], c, fr, fi);
-        MIX(s->ur[0][p][w], s->ui[0][p][w], s->ur[0][q][w], s->ui[0][q][w], c, fr, fi);
-        MIX(s->ur[1][p][w], s->ui[1][p][w], s->ur[1][q][w], s->ui[1][q][w], c, fr, fi);
-        MIX(s->ur[2][p][w], s->ui[2][p][w], s->ur[2][q][w], s->ui[2][q][w], c, fr, fi);
-    }
+INLINE bool all_diagonal(const state *t) {
+    vl left = {0};
+    for (int k = 0; k < N; k++)
+        left |= (norm2(times(t[k].h, t[k].s)) > off2_tolerance) | (norm2(t[k].o) > off2_tolerance);
+    return !any(left);
 }
 
-ALWAYS_INLINE int all_diagonal(const state *s) {
-    static const int off[3] = {FD_EM, FD_ET, FD_MT};
-    int left = 0;
-    for (int k = 0; k < 3; k++)
-        for (int w = 0; w < W; w++) {
-            double br = s->ar[off[k]][w], bi = s->ai[off[k]][w];
-            left |= br * br + bi * bi > off2_tolerance;
+/* U from the rotations. Its determinant is 1, as theirs are: the third row is the conjugate cross product of the others. */
+INLINE void unitary(int sweeps, const rotation (*list)[N], int k, vc u[3][3]) {
+    vd zero = splat(0);
+    u[0][0] = (vc){list[0][k].c, zero}, u[0][1] = (vc){zero, zero}, u[0][2] = list[0][k].f;
+    u[1][0] = u[1][2] = (vc){zero, zero}, u[1][1] = (vc){splat(1), zero};
+    for (int n = 0; n < sweeps; n++)
+        for (int i = 0; i < 2; i++) {
+            mix(list[1 + 3 * n][k], &u[i][1], &u[i][2]);
+            mix(list[2 + 3 * n][k], &u[i][0], &u[i][1]);
+            mix(list[3 + 3 * n][k], &u[i][0], &u[i][2]);
         }
-    return !left;
-}
-
-/* Column j: d_j = |a_j| in the original unit, and the column times exp(-i arg(a_j) / 2), by half-angle formulas on the
- * side that does not cancel. */
-ALWAYS_INLINE void finish_column(const state *restrict s, int j, int jj, fd_takagi_lanes *restrict out) {
-#pragma omp simd
-    for (int w = 0; w < W; w++) {
-        /* + 0.0 turns -0 into +0: the sign of a zero must not choose the branch of the half angle. */
-        double re = s->ar[jj][w] + 0.0, im = s->ai[jj][w] + 0.0;
-        double big = fabs(re) > fabs(im) ? fabs(re) : fabs(im);
-        double none = big > 0 ? 0.0 : 1.0;
-        double x = (re + none) / (big + none), y = im / (big + none);
-        double radius = sqrt(x * x + y * y);
-        double left = x < 0 ? 1.0 : 0.0;
-        double inverse = 1.0 / sqrt(2.0 * radius * (radius + fabs(x)));
-        double near = (radius + fabs(x)) * inverse, far = fabs(y) * inverse; /* near >= 1/sqrt 2 >= far */
-        double half_cos = near + left * (far - near), half_sin = copysign(far + left * (near - far), y);
-        out->d[j][w] = big * radius * s->up2[w] * s->up[w] + s->poison[w];
-        for (int i = 0; i < 3; i++) {
-            double ur = s->ur[i][j][w], ui = s->ui[i][j][w];
-            out->u_re[i][j][w] = ur * half_cos + ui * half_sin + s->poison[w];
-            out->u_im[i][j][w] = ui * half_cos - ur * half_sin + s->poison[w];
-        }
+    for (int j = 0; j < 3; j++) {
+        int a = (j + 1) % 3, b = (j + 2) % 3;
+        u[2][j] = c_conj(sub(mul(u[0][a], u[1][b]), mul(u[0][b], u[1][a])));
     }
 }
 
-/* Swaps the lanes of x and y whose mask is all ones. */
-ALWAYS_INLINE void exchange(const uint64_t *restrict mask, double *restrict x, double *restrict y) {
-    uint64_t a[W], b[W];
-    memcpy(a, x, sizeof a);
-    memcpy(b, y, sizeof b);
-#pragma omp simd
-    for (int w = 0; w < W; w++) {
-        uint64_t difference = (a[w] ^ b[w]) & mask[w];
-        a[w] ^= difference;
-        b[w] ^= difference;
-    }
-    memcpy(x, a, sizeof a);
-    memcpy(y, b, sizeof b);
+/* Column j of U times exp(-i arg(a) / 2), by half-angle formulas on the side that does not cancel; |a| in the original unit. */
+INLINE vd finish(const state *t, vc a, vc column[3]) {
+    vd top = power_below(vmax(vmax(vabs(a.re), vabs(a.im)), splat(0x1p-1022))), down = inverse_power(top);
+    /* + 0.0 turns -0 into +0: the sign of a zero must not choose the branch of the half angle. */
+    vd x = a.re * down, y = a.im * down + 0.0, radius = vsqrt(x * x + y * y), total = radius + vabs(x);
+    vl none = total == 0.0, left = x < 0.0;
+    vd size = vsqrt((radius + radius) * total) + where(none, splat(1));
+    vd near = total / size + where(none, splat(1)), far = vabs(y) / size; /* near >= 1/sqrt 2 >= far; real a: exactly 1 and 0 */
+    vc half = {choose(left, far, near) + t->poison, vcopysign(choose(left, near, far), y) + t->poison};
+    for (int i = 0; i < 3; i++) column[i] = conj_mul(half, column[i]);
+    return radius * top * t->up + t->poison;
 }
 
-/* Puts columns j, l of every lane in ascending order. */
-ALWAYS_INLINE void order(fd_takagi_lanes *restrict t, int j, int l) {
-    uint64_t mask[W];
-#pragma omp simd
-    for (int w = 0; w < W; w++) mask[w] = t->d[j][w] > t->d[l][w] ? ~UINT64_C(0) : 0;
-    exchange(mask, t->d[j], t->d[l]);
+INLINE void exchange(vl mask, vd *x, vd *y) {
+    vl difference = ((vl)*x ^ (vl)*y) & mask;
+    *x = (vd)((vl)*x ^ difference);
+    *y = (vd)((vl)*y ^ difference);
+}
+
+typedef struct column {
+    vd d;
+    vc u[3];
+} column;
+
+/* Puts two columns in ascending order in every lane. */
+INLINE void order(column *x, column *y) {
+    vl mask = x->d > y->d;
+    exchange(mask, &x->d, &y->d);
     for (int i = 0; i < 3; i++) {
-        exchange(mask, t->u_re[i][j], t->u_re[i][l]);
-        exchange(mask, t->u_im[i][j], t->u_im[i][l]);
+        exchange(mask, &x->u[i].re, &y->u[i].re);
+        exchange(mask, &x->u[i].im, &y->u[i].im);
     }
 }
 
 void FD_TAKAGI(fd_takagi_lanes *restrict lanes) {
-    state s;
-    start(&s, lanes);
-    for (int sweep = 0; sweep < MAX_SWEEPS && !all_diagonal(&s); sweep++) {
-        rotate(&s, 0, 2, FD_EE, FD_ET, FD_TT, FD_EM, FD_MT);
-        rotate(&s, 1, 2, FD_MM, FD_MT, FD_TT, FD_EM, FD_ET);
-        rotate(&s, 0, 1, FD_EE, FD_EM, FD_MM, FD_ET, FD_MT);
+    state t[N];
+    rotation list[1 + 3 * MAX_SWEEPS][N];
+    int sweeps = 0;
+    for (int k = 0; k < N; k++) list[0][k] = start(lanes, k * VW, &t[k]);
+    for (; sweeps < MAX_SWEEPS && !all_diagonal(t); sweeps++) {
+        rotate(t, 1, 2, list[1 + 3 * sweeps]);
+        rotate(t, 0, 1, list[2 + 3 * sweeps]);
+        rotate(t, 0, 2, list[3 + 3 * sweeps]);
     }
-    finish_column(&s, 0, FD_EE, lanes);
-    finish_column(&s, 1, FD_MM, lanes);
-    finish_column(&s, 2, FD_TT, lanes);
-    order(lanes, 0, 1);
-    order(lanes, 1, 2);
-    order(lanes, 0, 1);
+    for (int k = 0; k < N; k++) {
+        vc u[3][3];
+        column c[3];
+        unitary(sweeps, (const rotation(*)[N])list, k, u);
+        for (int j = 0; j < 3; j++) {
+            for (int i = 0; i < 3; i++) c[j].u[i] = u[i][j];
+            c[j].d = finish(&t[k], t[k].a[j], c[j].u);
+        }
+        order(&c[0], &c[1]);
+        order(&c[1], &c[2]);
+        order(&c[0], &c[1]);
+        for (int j = 0; j < 3; j++) {
+            store(c[j].d, lanes->d[j] + k * VW);
+            for (int i = 0; i < 3; i++) {
+                store(c[j].u[i].re, lanes->u_re[i][j] + k * VW);
+                store(c[j].u[i].im, lanes->u_im[i][j] + k * VW);
+            }
+        }
+    }
 }

@@ -44,12 +44,24 @@ static inline void store(vd x, double *to) { memcpy(to, &x, sizeof x); }
 
 static inline vd splat(double x) { return x - (vd){0}; }
 
+/* x in the lanes of the mask, +0 in the others. */
+static inline vd where(vl mask, vd x) { return (vd)(mask & (vl)x); }
+
 /* mask ? a : b, lane by lane; a mask is what a comparison gives. */
 static inline vd choose(vl mask, vd a, vd b) { return (vd)((mask & (vl)a) | (~mask & (vl)b)); }
 
 static inline vd vabs(vd x) { return (vd)((vl)x & INT64_MAX); }
+/* The second where one is not a number. */
+#if defined(__AVX512DQ__)
+static inline vd vmin(vd a, vd b) { return (vd)_mm512_min_pd((__m512d)a, (__m512d)b); }
+static inline vd vmax(vd a, vd b) { return (vd)_mm512_max_pd((__m512d)a, (__m512d)b); }
+#elif defined(__AVX2__)
+static inline vd vmin(vd a, vd b) { return (vd)_mm256_min_pd((__m256d)a, (__m256d)b); }
+static inline vd vmax(vd a, vd b) { return (vd)_mm256_max_pd((__m256d)a, (__m256d)b); }
+#else
 static inline vd vmin(vd a, vd b) { return choose(a < b, a, b); }
 static inline vd vmax(vd a, vd b) { return choose(a > b, a, b); }
+#endif
 static inline vd vcopysign(vd x, vd sign) { return (vd)(((vl)x & INT64_MAX) | ((vl)sign & INT64_MIN)); }
 
 #endif
