@@ -1,7 +1,7 @@
 # Two front doors:
 #   make reproduce   install what is missing, build, run recipes/quick.yaml into runs/quick
 #   make check       the same set-up, then every test, once for each instruction set this machine has
-# And: make (build/flavordiff), make install (PREFIX, DESTDIR), make deb, make bench, make docs, make clean.
+# And: make (build/flavordiff), make install (PREFIX, DESTDIR), make deb, make bench, make docs, make lint, make clean.
 MAKEFLAGS += --no-print-directory
 BUILD ?= build
 CMAKE_FLAGS ?=
@@ -14,7 +14,7 @@ export GOMP_SPINCOUNT ?= 3000
 # Results are read back by the tools they are for.
 CHECK_PACKAGES = python3-h5py python3-matplotlib
 
-.PHONY: all setup reproduce check test install deb bench docs clean
+.PHONY: all setup reproduce check test lint install deb bench docs clean
 
 all: $(BUILD)/CMakeCache.txt
 	@cmake --build $(BUILD) --parallel $(JOBS)
@@ -42,6 +42,11 @@ test:
 	    echo "again with FLAVORDIFF_CPU=$$isa"; \
 	    (cd $(BUILD) && FLAVORDIFF_CPU=$$isa ctest --output-on-failure --no-tests=error -L isa) || exit 1; \
 	done
+
+# Static analysis of src, include and examples; what is left out, and why: .clang-tidy and scripts/cppcheck.txt.
+lint:
+	@sh scripts/setup.sh clang libomp-dev clang-tidy cppcheck
+	@sh scripts/lint.sh
 
 # Program, libraries, headers, pkg-config file, target sets, recipes, examples.
 PRODUCTS = flavordiff flavordiff_shared flavordiff_static

@@ -16,7 +16,7 @@ static void error_chain_keeps_head(void **state) {
     (void)state;
     fd_error err;
     assert_int_equal(fd_fail(&err, FD_ERR_FORMAT, "%s: bad magic", "a.h5"), FD_ERR_FORMAT);
-    assert_int_equal(fd_error_prefix(&err, "train"), FD_ERR_FORMAT);
+    fd_error_prefix(&err, "train");
     assert_string_equal(err.message, "train: a.h5: bad magic");
     for (int i = 0; i < 400; i++) fd_error_prefix(&err, "layer %d", i);
     assert_true(strlen(err.message) == sizeof err.message - 1);

@@ -14,7 +14,7 @@ static const struct {
     [FD_ERR_STOPPED] = {"stopped", 75}, [FD_ERR_TOOL] = {"tool", 1}, [FD_ERR_WANTING] = {"wanting", 5},
 };
 
-fd_status fd_fail(fd_error *err, fd_status status, const char *format, ...) {
+fd_status(fd_fail)(fd_error *err, fd_status status, const char *format, ...) {
     if (err) {
         va_list args;
         va_start(args, format);
@@ -25,8 +25,8 @@ fd_status fd_fail(fd_error *err, fd_status status, const char *format, ...) {
     return status;
 }
 
-fd_status fd_error_prefix(fd_error *err, const char *format, ...) {
-    if (!err) return FD_OK;
+void fd_error_prefix(fd_error *err, const char *format, ...) {
+    if (!err) return;
     char context[512], old[sizeof err->message];
     va_list args;
     va_start(args, format);
@@ -41,7 +41,6 @@ fd_status fd_error_prefix(fd_error *err, const char *format, ...) {
         memcpy(err->message + n, old, length);
         err->message[(size_t)n + length] = '\0';
     }
-    return err->status;
 }
 
 const char *fd_status_name(fd_status status) {

@@ -33,7 +33,8 @@ fd_status fd_team_agree(fd_team *team, fd_status status, fd_error *err) {
     status = (fd_status)statuses[first];
     if (first == team->rank || !err) return status;
     *err = told;
-    return first ? fd_error_prefix(err, "rank %d", first) : status;
+    if (first) fd_error_prefix(err, "rank %d", first);
+    return status;
 }
 
 fd_status fd_team_lead(fd_team *team, const void *job, size_t bytes, fd_error *err) {
@@ -44,7 +45,7 @@ fd_status fd_team_lead(fd_team *team, const void *job, size_t bytes, fd_error *e
     return fd_team_agree(team, FD_OK, err);
 }
 
-bool fd_team_follow(fd_team *team, fd_status *status, void *job, size_t bytes, fd_error *err) {
+bool(fd_team_follow)(fd_team *team, fd_status *status, void *job, size_t bytes, fd_error *err) {
     while (!team->ended) {
         call c;
         team->broadcast(team->user, &c, sizeof c);

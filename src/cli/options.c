@@ -131,8 +131,8 @@ static fd_status apply_together(cli *c, const option_row *o, const char *value, 
     return status;
 }
 
-static fd_status apply_resume(cli *c, const char *seconds, fd_error *err) {
-    if (!seconds) return c->resume = true, FD_OK;
+static fd_status apply_resume(cli *c, const option_row *o, const char *seconds, fd_error *err) {
+    if (strcmp(o->name, "resume") == 0) return c->resume = true, FD_OK;
     if (strcmp(seconds, "0") == 0) return c->checkpoint_every = 0, FD_OK;
     return parse_positive("checkpoint-every", seconds, &c->checkpoint_every, err);
 }
@@ -171,7 +171,7 @@ static fd_status apply(cli *c, const option_row *o, const char *value, fd_error 
         c->threads = (int)count;
         break;
     case CLI_MAX_TIME: status = parse_positive(o->name, value, &c->max_time, err); break;
-    case CLI_RESUME: status = apply_resume(c, value, err); break;
+    case CLI_RESUME: status = apply_resume(c, o, value, err); break;
     case CLI_VEV: status = parse_positive(o->name, value, &c->vev, err); break;
     case CLI_FORCE: c->force = true; break;
     case CLI_DRY_RUN: c->dry_run = true; break;
@@ -219,7 +219,7 @@ static fd_status parse_option(cli *c, int argc, char **argv, int *i, fd_error *e
         if (*i + 1 >= argc) return fd_fail(err, FD_ERR_USAGE, "--%s: %s is missing", o->name, o->value);
         value = argv[++*i];
     }
-    return apply(c, o, value, err);
+    return apply(c, o, value ? value : "", err);
 }
 
 static void join_command(int argc, char **argv, char *out, size_t size) {

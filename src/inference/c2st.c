@@ -57,7 +57,7 @@ static void deal_rows(const pool *p, int deal, uint32_t *order) {
 }
 
 static bool in_fold(const pool *p, size_t position, int f) {
-    return (position % p->rows) % FD_C2ST_FOLDS == (size_t)f;
+    return (position % p->rows) % FD_C2ST_FOLDS == (size_t)f; // NOLINT(clang-analyzer-core.DivideZero): rows >= FD_C2ST_LEAST
 }
 
 static float side(const pool *p, size_t position) { return position < p->rows ? -1 : 1; }
@@ -155,7 +155,7 @@ static fd_status all_deals(const pool *p, int deals, double *accuracy, fd_error 
     size_t n = 2 * p->rows;
     fd_status status = FD_OK;
     uint32_t *orders = malloc((size_t)deals * n * sizeof *orders);
-    size_t *right = calloc((size_t)(deals * FD_C2ST_FOLDS), sizeof *right);
+    size_t *right = calloc((size_t)deals * FD_C2ST_FOLDS, sizeof *right);
     if (!orders || !right) status = fd_fail(err, FD_ERR_MEMORY, "classifier: out of memory");
     for (int i = 0; !status && i < deals; i++) deal_rows(p, i, orders + (size_t)i * n);
     if (!status) {

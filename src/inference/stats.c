@@ -41,10 +41,16 @@ static double beta_fraction(double x, double a, double b) {
     return f;
 }
 
+/* lgamma() also writes a global, the sign. */
+static double log_gamma(double x) {
+    int sign;
+    return lgamma_r(x, &sign);
+}
+
 double fd_beta_regularised(double x, double a, double b) {
     if (!(x > 0)) return 0;
     if (!(x < 1)) return 1;
-    double front = exp(lgamma(a + b) - lgamma(a) - lgamma(b) + a * log(x) + b * log1p(-x));
+    double front = exp(log_gamma(a + b) - log_gamma(a) - log_gamma(b) + a * log(x) + b * log1p(-x));
     if (x < (a + 1) / (a + b + 2)) return front * beta_fraction(x, a, b) / a;
     return 1 - front * beta_fraction(1 - x, b, a) / b;
 }
@@ -107,7 +113,7 @@ double fd_chi2_tail(double x, int freedom) {
     double half = 0.5 * x, sum = 0;
     if (!(x > 0)) return isnan(x) ? NAN : 1;
     /* e^-h h^a / Gamma(a + 1) for a = 0, 1, ... or a = 1/2, 3/2, ..., below freedom / 2 */
-    for (double a = freedom % 2 ? 0.5 : 0; a < 0.5 * freedom - 0.75; a++) sum += exp(a * log(half) - half - lgamma(a + 1));
+    for (double a = freedom % 2 ? 0.5 : 0; a < 0.5 * freedom - 0.75; a++) sum += exp(a * log(half) - half - log_gamma(a + 1));
     return fmin(1, sum + (freedom % 2 ? erfc(sqrt(half)) : 0));
 }
 

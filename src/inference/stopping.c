@@ -8,7 +8,7 @@
 /* x with I_x(a, b) = p. */
 static double beta_quantile(double p, double a, double b) {
     double lo = 0, hi = 1;
-    for (int i = 0; i < 200 && hi > lo; i++) {
+    for (int i = 0; i < 200; i++) {
         double middle = 0.5 * (lo + hi);
         if (middle == lo || middle == hi) break;
         *(fd_beta_regularised(middle, a, b) < p ? &lo : &hi) = middle;

@@ -37,7 +37,7 @@ static void row_to_lane(int n, const double *row, int w, double *lanes) {
 /* Lane by lane. */
 static void approach_rows(const fd_model *model, bool smooth, const double *unit, const double *theta, const double *labels,
                           double *residual, double *jacobian) {
-    double point[FD_MAX_PARAMS], wanted[FD_MAX_LABELS], missing[FD_MAX_LABELS], slopes[FD_MAX_LABELS * FD_MAX_PARAMS];
+    double point[FD_MAX_PARAMS], wanted[FD_MAX_LABELS] = {0}, missing[FD_MAX_LABELS], slopes[FD_MAX_LABELS * FD_MAX_PARAMS];
     int n = smooth ? model->n_surface : model->n_labels;
     for (int w = 0; w < W; w++) {
         lane_to_row(model->n_params, theta, w, point);

@@ -76,10 +76,11 @@ static fd_status refuse_header(const fd_checkpoint *c, uint64_t size, fd_error *
     char line[HEAD_LINE + 1] = "";
     size_t head = size < HEAD_LINE ? (size_t)size : HEAD_LINE;
     if (!read_at(c->fd, 0, line, head)) return fail_system(c, "read", err);
-    char *end = strchr(line, '\n');
-    uint64_t length = 0;
+    char *end = strchr(line, '\n'), *stop = NULL;
     fd_status bad = FD_ERR_FORMAT;
-    if (strncmp(line, magic, sizeof magic - 1) != 0 || !end || sscanf(line + sizeof magic - 1, "%" SCNu64, &length) != 1)
+    bool ours = strncmp(line, magic, sizeof magic - 1) == 0 && end;
+    uint64_t length = ours ? strtoull(line + sizeof magic - 1, &stop, 10) : 0;
+    if (!ours || stop != end)
         return fd_fail(err, bad, "%s: not a checkpoint of this program; remove it, or give --force to begin anew", c->name);
     size_t start = (size_t)(end + 1 - line);
     char *text = length <= MOST_TEXT && length <= size - start ? calloc((size_t)length + 1, 1) : NULL;
@@ -155,13 +156,13 @@ fd_status fd_checkpoint_open(const char *path, const char *text, fd_checkpoint_m
     if (!status && fstat(c->fd, &info) != 0) status = fail_system(c, "read", err);
     if (!status) status = check_header(c, mode, (uint64_t)info.st_size, &fresh, err);
     if (!status && fresh) status = begin_anew(c, err);
-    c->at = c->header_size;
-    c->records = !fresh && (uint64_t)info.st_size > c->at;
     if (status) {
         c->records = !fresh; /* another's is not ours to remove */
         fd_checkpoint_close(c, true);
         return status;
     }
+    c->at = c->header_size;
+    c->records = !fresh && (uint64_t)info.st_size > c->at;
     *checkpoint = c;
     return FD_OK;
 }
@@ -203,8 +204,9 @@ static fd_status write_record(fd_checkpoint *c, int fd, int n, const fd_piece *p
     record_head head = {0};
     for (int i = 0; i < n; i++) head.size += pieces[i].size;
     *size = sizeof head + head.size;
-    char *record = malloc((size_t)*size), *to = record + sizeof head;
+    char *record = malloc((size_t)*size), *to;
     if (!record) return fd_fail(err, FD_ERR_MEMORY, "%s: out of memory for %" PRIu64 " bytes", c->name, *size);
+    to = record + sizeof head;
     for (int i = 0; i < n; to += pieces[i].size, i++)
         if (pieces[i].size) memcpy(to, pieces[i].data, pieces[i].size);
     head.hash = hash_bytes(head.size, record + sizeof head, (size_t)head.size);

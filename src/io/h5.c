@@ -162,7 +162,7 @@ static hid_t select_rows(hid_t dataset, hsize_t first, hsize_t n, hid_t *memory)
 
 void fd_h5_append(fd_h5 *h, hid_t dataset, hid_t type, size_t n, const void *rows) {
     if (h->status || n == 0) return;
-    hsize_t dims[FD_H5_MAX_RANK];
+    hsize_t dims[FD_H5_MAX_RANK] = {0};
     hid_t space = H5Dget_space(dataset), memory = H5I_INVALID_HID;
     if (space < 0 || H5Sget_simple_extent_dims(space, dims, NULL) < 0) fail_write(h, "rows");
     if (space >= 0) H5Sclose(space);

@@ -216,7 +216,7 @@ fd_status fd_samples_read(fd_sample_reader *reader, uint64_t first, size_t n, fl
     h.status = FD_OK;
     if (first > reader->rows || n > reader->rows - first)
         fd_h5_fail(&h, FD_ERR_VALUE, "rows %llu to %llu are not in a file of %llu", (unsigned long long)first,
-                   (unsigned long long)(first + n), (unsigned long long)reader->rows);
+                   (unsigned long long)first + n, (unsigned long long)reader->rows);
     if (theta) fd_h5_get_rows(&h, reader->theta, "samples/theta", H5T_NATIVE_FLOAT, first, n, theta);
     if (labels) fd_h5_get_rows(&h, reader->labels, "samples/labels", H5T_NATIVE_DOUBLE, first, n, labels);
     if (chi2) fd_h5_get_rows(&h, reader->chi2, "samples/chi2", H5T_NATIVE_DOUBLE, first, n, chi2);

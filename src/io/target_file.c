@@ -322,7 +322,7 @@ fd_status fd_target_load(const char *name, fd_target *target, fd_error *err) {
     char *text = NULL;
     size_t length = 0;
     void *raw = NULL;
-    fd_target loaded;
+    fd_target loaded = {0};
     fd_status status = find(name, path, err);
     if (!status) status = fd_read_text(path, MAX_BYTES, &text, &length, err);
     if (!status) status = fd_yaml_load(path, text, length, &target_schema, &raw, err);

@@ -35,11 +35,11 @@ static void collect(cyaml_log_t level, void *context, const char *format, va_lis
         if (quote && quote < at) {
             quote[1 + strcspn(quote + 1, "'")] = '\0';
             if (strstr(line, "sequence entry"))
-                t->step[t->n].entry = atoi(quote + 1);
+                t->step[t->n].entry = (int)strtol(quote + 1, NULL, 10);
             else
                 snprintf(t->step[t->n].field, sizeof t->step[0].field, "%.63s", quote + 1);
         }
-        t->step[t->n++].line = atoi(at + 7);
+        t->step[t->n++].line = (int)strtol(at + 7, NULL, 10);
     } else if (!t->problem[0]) {
         const char *text = strncmp(line, "Load: ", 6) == 0 ? line + 6 : line;
         snprintf(t->problem, sizeof t->problem, "%.*s", TEXT_MAX - 1, text);
@@ -85,7 +85,7 @@ static int line_of(yaml_document_t *document, const char *place) {
         size_t length = 0;
         int entry = 0;
         if (*place == '[') {
-            entry = atoi(place + 1);
+            entry = (int)strtol(place + 1, NULL, 10);
             place += strcspn(place, "]");
             if (*place) place++;
         } else {

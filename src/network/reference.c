@@ -58,7 +58,7 @@ static fd_activation layer_act(const fd_network_spec *spec, int layer) {
 
 void fd_reference_forward(const fd_network_spec *spec, const double *weights, const double *x, const double *label,
                           double time, double *eps) {
-    double h[FD_MAX_WIDTH], z[FD_MAX_WIDTH];
+    double h[FD_MAX_WIDTH] = {0}, z[FD_MAX_WIDTH] = {0};
     for (int i = 0; i < spec->dim + spec->n_features; i++) h[i] = x[i];
     for (int layer = 0; layer < spec->n_hidden; layer++) {
         layer_forward(spec, layer, weights, h, label, time, z);
@@ -90,9 +90,10 @@ static void layer_backward(const fd_network_spec *spec, int layer, const double 
 
 double fd_reference_backward(const fd_network_spec *spec, const double *weights, const double *x, const double *label,
                              double time, const double *target, double factor, double *gradient) {
-    double(*h)[FD_MAX_WIDTH] = malloc(2 * (FD_MAX_HIDDEN + 1) * sizeof *h), (*z)[FD_MAX_WIDTH] = h + FD_MAX_HIDDEN + 1;
-    double d[FD_MAX_WIDTH], down[FD_MAX_WIDTH], loss = 0;
+    double(*h)[FD_MAX_WIDTH] = calloc(2 * (FD_MAX_HIDDEN + 1), sizeof *h), (*z)[FD_MAX_WIDTH];
+    double d[FD_MAX_WIDTH] = {0}, down[FD_MAX_WIDTH] = {0}, loss = 0;
     if (!h) return NAN;
+    z = h + FD_MAX_HIDDEN + 1;
     int last = spec->n_hidden;
     for (int i = 0; i < spec->dim + spec->n_features; i++) h[0][i] = x[i];
     for (int layer = 0; layer <= last; layer++) {

@@ -67,7 +67,7 @@ void fd_mixing_dirac(double s12sq, double s13sq, double s23sq, double cos_delta,
 
 void fd_mixing_to_matrix(const fd_mixing *mixing, double complex u[3][3]) {
     double re[3][3], im[3][3];
-    double complex phase[3] = {1, cexp(0.5 * I * mixing->alpha21), cexp(0.5 * I * mixing->alpha31)};
+    const double complex phase[3] = {1, cexp(0.5 * I * mixing->alpha21), cexp(0.5 * I * mixing->alpha31)};
     fd_mixing_dirac(mixing->s12sq, mixing->s13sq, mixing->s23sq, cos(mixing->delta), sin(mixing->delta), re, im);
     for (int i = 0; i < 9; i++) u[i / 3][i % 3] = (re[i / 3][i % 3] + I * im[i / 3][i % 3]) * phase[i % 3];
 }

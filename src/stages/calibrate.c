@@ -167,7 +167,7 @@ static fd_status name_rows(const fd_run *run, const network_source *s, fd_networ
     else snprintf(out->law, sizeof out->law, "the prior");
     fd_generate_note(fd_generator_spec(s->generator), out->note, sizeof out->note);
     char *label = strstr(out->note, "label gaussian");
-    if (label) memcpy(label, "label of truth", strlen("label of truth"));
+    if (label) memcpy(label, "label of truth", sizeof "label of truth" - 1);
     return FD_OK;
 }
 

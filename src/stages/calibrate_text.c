@@ -154,7 +154,7 @@ cleanup:
 static void rank_panel(fd_text *script, const fd_network_calibration *c) {
     static const char *const colours[] = {"#d7191c", "#2166ac", "#1b7837", "#e08214", "#762a83", "#8c510a"};
     enum { COLOURS = sizeof colours / sizeof *colours };
-    int worst[COLOURS], n = 0;
+    int worst[COLOURS] = {0}, n = 0;
     for (; n < COLOURS; n++) {
         int next = -1;
         for (int k = 0; k < n_quantities(c); k++) {

@@ -139,7 +139,7 @@ fd_status fd_export_nufit(fd_source *s, const char *out, uint64_t *rows, fd_erro
     fd_status status = fd_source_count(s, &total, err);
     if (status) return status;
     double *columns = total < SIZE_MAX / sizeof(double) / FD_MAX_OBSERVABLES
-                          ? malloc((size_t)total * (size_t)s->model->n_observables * sizeof *columns) : NULL;
+                          ? calloc((size_t)total * (size_t)s->model->n_observables, sizeof *columns) : NULL;
     if (!columns) return fd_fail(err, FD_ERR_MEMORY, "%s: out of memory for %" PRIu64 " rows; take fewer with -n", s->path, total);
     while (!(status = fd_source_next(s, &n, err)) && n) {
         for (size_t i = 0; i < n; i++, ++*rows) {

@@ -379,7 +379,7 @@ fd_status fd_generator_follow(fd_generator *g, fd_team *team, fd_status status, 
     run_job job;
     fd_block block = {0};
     while (fd_team_follow(team, &status, &job, sizeof job, err)) {
-        if (job.n > block.capacity) {
+        if (!block.theta || job.n > block.capacity) {
             fd_block_free(&block);
             status = fd_block_create(g->setting.model, (size_t)job.n, &block, err);
         }

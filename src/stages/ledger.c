@@ -259,7 +259,7 @@ fd_status fd_ledger_read(const char *path, int max, int *n, fd_ledger_entry *ent
     if ((status = fd_json_load(path, &root, err))) return status;
     const char *format = json_string_value(json_object_get(root, "format"));
     const json_t *sets = json_object_get(root, "sets");
-    if (!format || strcmp(format, ledger_format) || json_integer_value(json_object_get(root, "format_version")) != 1 ||
+    if (!format || strcmp(format, ledger_format) != 0 || json_integer_value(json_object_get(root, "format_version")) != 1 ||
         !json_is_array(sets)) {
         status = fd_fail(err, FD_ERR_FORMAT, "%s: not a flavordiff ledger of version 1", path);
         goto cleanup;

@@ -293,7 +293,7 @@ fd_status fd_overlay_draw(const fd_overlay *overlay, const fd_run *run, const ch
     static const char *const names[] = {"parameters", "observables", "corner", NULL};
     fd_plot_folder out = {.lock = -1};
     int n_params = overlay->model->n_params, n = overlay->sets[0].columns->n_columns, n_corner;
-    int columns[FD_MAX_PARAMS + FD_MAX_OBSERVABLES], corners[FD_CORNER_MOST];
+    int columns[FD_MAX_PARAMS + FD_MAX_OBSERVABLES] = {0}, corners[FD_CORNER_MOST];
     for (int j = 0; j < n; j++) columns[j] = j;
     fd_status status = corner_columns(overlay->model, corner, &n_corner, corners, err);
     if (!status) status = fd_plot_folder_begin(folder, names, run->force, &out, err);

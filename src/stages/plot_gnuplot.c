@@ -16,8 +16,6 @@
 #include "stages/analyse.h"
 #include "stages/plot.h"
 
-extern char **environ;
-
 /* ---- what it says ----------------------------------------------------------------------------------------- */
 
 typedef struct noise {

@@ -128,7 +128,7 @@ static void mbb_limits(fd_text *script, const fd_plot *plot, const frame *f) {
     for (int i = 0, n = 0; i < plot->target.n_limits; i++) {
         const fd_limit *limit = &plot->target.limits[i];
         double lo = fmax(1e3 * limit->lo, f->y[0]), hi = fmin(1e3 * limit->hi, f->y[1]);
-        if (strcmp(limit->observable, "mbb_eV") || !(hi > lo)) continue;
+        if (strcmp(limit->observable, "mbb_eV") != 0 || !(hi > lo)) continue;
         if (limit->band)
             fd_text_addf(script,
                          ", \\\n  '+' using 1:(%.6g):(%.6g) with filledcurves fillstyle transparent solid 0.12 "
@@ -147,7 +147,7 @@ static void mbb_limit_names(fd_text *script, const fd_plot *plot, const frame *f
     for (int i = 0, n = 0, left = 0; i < plot->target.n_limits; i++) {
         const fd_limit *limit = &plot->target.limits[i];
         double lo = fmax(1e3 * limit->lo, f->y[0]), hi = fmin(1e3 * limit->hi, f->y[1]);
-        if (strcmp(limit->observable, "mbb_eV") || !(hi > lo)) continue;
+        if (strcmp(limit->observable, "mbb_eV") != 0 || !(hi > lo)) continue;
         bool right = hi < (plot->target.ordering == FD_ORDERING_NORMAL ? 30 : 60);
         for (int k = 0; k < left; k++) right = right || fabs(log10(hi / taken[k])) < 0.14;
         if (!right) taken[left++] = hi;

@@ -132,13 +132,13 @@ static int leftmost_first(const void *a, const void *b) {
 
 void fd_limit_lines(fd_text *script, const fd_plot *plot, const char *observable, double lo, double hi, bool front,
                     fd_text *notes) {
-    line lines[2 * FD_MAX_LIMITS];
+    line lines[2 * FD_MAX_LIMITS] = {0};
     int n = 0, letters = 0;
     for (const char *c = notes->data; c && *c; c++) letters += *c == '\n';
     for (int i = 0; i < plot->target.n_limits; i++) {
         const fd_limit *limit = &plot->target.limits[i];
         int before = n;
-        if (strcmp(limit->observable, observable) || limit->band) continue;
+        if (strcmp(limit->observable, observable) != 0 || limit->band) continue;
         const double ends[2] = {1e3 * limit->lo, 1e3 * limit->hi};
         for (int end = 0; end < 2; end++)
             if (ends[end] > lo && ends[end] < hi) lines[n++] = (line){ends[end], (char)('a' + letters)};

@@ -91,7 +91,7 @@ typedef struct extremes {
 
 static void visit(extremes *e, const double m[3], double s12sq, double s13sq) {
     double c13sq = 1 - s13sq;
-    double t[3] = {m[0] * (1 - s12sq) * c13sq, m[1] * s12sq * c13sq, m[2] * s13sq};
+    const double t[3] = {m[0] * (1 - s12sq) * c13sq, m[1] * s12sq * c13sq, m[2] * s13sq};
     double sum = t[0] + t[1] + t[2];
     int largest = t[1] > t[0] ? 1 : 0;
     if (t[2] > t[largest]) largest = 2;

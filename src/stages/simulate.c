@@ -64,7 +64,7 @@ fd_status fd_stage_simulate(const fd_run *run, const char *out, fd_error *err) {
     fd_sample_info info = {.role = "prior", .seed = config->seed, .n = config->simulate.pairs};
     uint64_t seed = fd_derive_seed(config->seed, "simulate");
 
-    fd_target target;
+    fd_target target = {0};
     fd_status status = fd_part_allowed(out, run->force || run->resume, err);
     if (!status) status = fd_target_load(config->target, &target, err);
     info.model = config->model;

@@ -29,7 +29,7 @@ static fd_status read_pairs(const char *path, pairs *p, fd_error *err) {
     fd_status status = fd_samples_open(path, &reader, &p->info, err);
     if (status) return status;
     size_t n = (size_t)p->info.n;
-    if (!status) status = fd_model_create(&p->info.model, &p->model, err);
+    status = fd_model_create(&p->info.model, &p->model, err);
     if (!status) status = fd_samples_check_model(reader, p->model, err);
     if (!status && p->info.n_train == 0)
         status = fd_fail(err, FD_ERR_EMPTY, "%s: no rows to train on", path);
@@ -167,7 +167,7 @@ typedef struct fit_work {
 typedef enum fit_job { FIT_RESTORE, FIT_STEP, FIT_COLLECT } fit_job;
 
 static fd_status do_job(fit_work *w, fit_job job, double *loss, fd_error *err) {
-    if (job == FIT_STEP) *loss = fd_trainer_step(w->trainer);
+    if (job == FIT_STEP && loss) *loss = fd_trainer_step(w->trainer);
     if (job == FIT_COLLECT) fd_trainer_collect(w->trainer);
     if (job != FIT_RESTORE) return FD_OK;
     fd_team_broadcast(w->team, w->state, fd_trainer_state_bytes(w->trainer));
@@ -218,7 +218,10 @@ static fd_status restore(fit_work *w, fd_error *err) {
     fd_status status = fd_resume_restore(w->resume, FIT_PIECES, pieces, &found, err);
     if (status || !found) return status;
     status = together(w, FIT_RESTORE, NULL, err);
-    if (status) return fd_error_prefix(err, "%s", fd_checkpoint_name(w->resume->file));
+    if (status) {
+        fd_error_prefix(err, "%s", fd_checkpoint_name(w->resume->file));
+        return status;
+    }
     return fd_resume_check(w->resume, fd_trainer_updates_done(w->trainer) == w->at.update && w->at.n_log == rows_logged(w), err);
 }
 
