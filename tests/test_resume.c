@@ -17,6 +17,7 @@
 static char folder[] = "/tmp/flavordiff-resume-XXXXXX";
 static char said[4096]; /* what the last run said */
 static int stop_after;  /* calls of progress */
+static int most_stops = 1000;
 
 static char *at(const char *name) {
     static char paths[8][256];
@@ -106,7 +107,7 @@ static int in_pieces(const fd_config *config, stage make, const char *name, fd_s
         fd_run run = run_of(config);
         run.checkpoint_every = stops % 2 ? 1e9 : 1e-9; /* by time, and for being stopped */
         omp_set_num_threads(1 + stops % 2);
-        stop_after = 0;
+        stop_after = stops < most_stops ? 0 : 1 << 30;
         fd_status status = make(&run, at(name), &err);
         omp_set_num_threads(2);
         if (status == end) return stops;
@@ -165,6 +166,10 @@ static void networks(void **state) {
     c.train.ema_decay = 0; /* no averaged weights */
     c.train_use_ema = false;
     assert_true(same_in_pieces(&c, train, "plain.h5", FD_OK) >= 10);
+    c.train.updates = 201; /* two to a row of the log: stopped between them */
+    most_stops = 3;
+    assert_int_equal(same_in_pieces(&c, train, "logged.h5", FD_OK), 3);
+    most_stops = 1000;
 }
 
 static void informed_network(void **state) {

@@ -112,8 +112,9 @@ static fd_status gather_analysis(const char *path, json_t *into, fd_error *err) 
     json_t *names = json_array();
     if (group >= 0) {
         hsize_t start = 0;
-        if (H5Literate(group, H5_INDEX_NAME, H5_ITER_INC, &start, add_name, names) < 0)
-            fd_h5_fail(&h, FD_ERR_FORMAT, "/observables cannot be read: the file is damaged; make it again");
+        bool listed = H5Literate(group, H5_INDEX_NAME, H5_ITER_INC, &start, add_name, names) >= 0;
+        if (!listed && fd_json_ran_short()) fd_h5_fail(&h, FD_ERR_MEMORY, "out of memory");
+        else if (!listed) fd_h5_fail(&h, FD_ERR_FORMAT, "/observables cannot be read: the file is damaged; make it again");
         H5Gclose(group);
     }
     if (h.file >= 0) H5Fclose(h.file);

@@ -1,7 +1,7 @@
 /* Walks through the calls of small jobs of every verb and makes each fail in turn. A job that meets a failure must end by
  * itself with exit code 1 and one line on standard error, and leave under every name what a good run leaves there or what
  * was there before, and nothing else; or take no notice and write what a good run writes, to the byte.
- * Usage: drive [--full] [--job WORD] FLAVORDIFF SOURCE_FOLDER SHIM */
+ * Usage: drive [--full] [--from N] [--job WORD] FLAVORDIFF SOURCE_FOLDER SHIM; without --full some calls, with another N others */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
@@ -23,6 +23,7 @@ enum { MAX_FILES = 256, MAX_WORDS = 40, SECONDS = 60 };
 static const char *program, *source, *shim, *only;
 static bool full;
 static char root[] = "/tmp/faults.XXXXXX";
+static unsigned turn; /* which calls without --full */
 static int failures, runs, survived, inside;
 
 static void die(const char *what) {
@@ -217,7 +218,6 @@ static void walk(const char *before_name, const char *command) {
         printf("FAIL: the job itself: %s\n  | %s", command, good.said);
         return;
     }
-    static unsigned turn;
     for (int kind = 0; kind < KINDS; kind++) {
         unsigned long n = good.calls[kind];
         /* Without --full: some of them, others in every job. */
@@ -246,9 +246,10 @@ int main(int argc, char **argv) {
     int i = 1;
     for (; i < argc && argv[i][0] == '-'; i++) {
         if (strcmp(argv[i], "--full") == 0) full = true;
+        if (strcmp(argv[i], "--from") == 0 && i + 1 < argc) turn = (unsigned)atoi(argv[++i]);
         if (strcmp(argv[i], "--job") == 0 && i + 1 < argc) only = argv[++i];
     }
-    if (argc - i != 3) return fprintf(stderr, "usage: drive [--full] [--job WORD] FLAVORDIFF SOURCE_FOLDER SHIM\n"), 2;
+    if (argc - i != 3) return fprintf(stderr, "usage: drive [--full] [--from N] [--job WORD] FLAVORDIFF SOURCE_FOLDER SHIM\n"), 2;
     program = realpath(argv[i], NULL), source = realpath(argv[i + 1], NULL), shim = realpath(argv[i + 2], NULL);
     if (!program || !source || !shim || !mkdtemp(root) || !getcwd(here, sizeof here)) die("start");
     snprintf(path, sizeof path, "%s/tests/faults:%s", source, getenv("PATH"));
