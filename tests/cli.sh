@@ -169,6 +169,10 @@ expect 0 '"key": "reference.n"' fd diff --json ref.h5 part.h5
 expect 0 '90 solutions' fd analyse merged.h5 -o merged-analysis
 expect 0 'merged.h5 .90 rows.' fd compare pairs.h5 merged.h5 --all-rows --permutations 0
 expect 0 '90 rows of merged.h5 as csv' fd export merged.h5 --format csv
+expect 0 '"state": "ok"' fd info --verify --json merged.h5
+cp "$FLAVORDIFF_TARGETS/paper-table1-no.yaml" copy.yaml
+expect 0 '.' fd reference -t copy.yaml -n 20 --seed 3 -o copy.h5
+expect 0 'merge: 60 rows' fd merge ref.h5 copy.h5 -o by-content.h5
 rm part.h5
 expect 1 'of the 2 files behind it 0 changed, 1 missing, the first: part.h5' fd info --verify merged.h5
 expect 75 '--max-time reached' fd reference -n 1e9 -o x.h5 --max-time 0.3

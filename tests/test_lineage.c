@@ -8,7 +8,7 @@ enum { MANY = 450 };
 
 /* How a part is made; what is not given is as in `plain`. */
 typedef struct making {
-    const char *verb, *config, *parents, *kernels, *target, *role, *note;
+    const char *verb, *config, *parents, *kernels, *target, *numbers, *role, *note;
     uint64_t seed, first, n, n_train;
     double vev_GeV;
 } making;
@@ -33,6 +33,7 @@ static const char *make_part(const char *path, const making *how) {
     if (how->vev_GeV > 0) info.model.vev_GeV = how->vev_GeV;
     snprintf(info.role, sizeof info.role, "%s", how->role);
     snprintf(info.target, sizeof info.target, "%s", how->target);
+    snprintf(info.target_numbers, sizeof info.target_numbers, "%s", how->numbers ? how->numbers : "");
     snprintf(info.note, sizeof info.note, "%s", how->note);
     assert_int_equal(fd_samples_create(path, true, model, &from, &writer, NULL), FD_OK);
     for (uint64_t i = 0; i < how->n; i += MAX_ROWS) {
@@ -155,6 +156,23 @@ static void other_makings_are_refused(void **state) {
     refuse(&how, "n is 5, but not there in ");
 }
 
+/* One name for two target sets is found out; two names for one do not matter. */
+static void targets_are_their_numbers(void **state) {
+    (void)state;
+    making how[2] = {like(1, 0, 10, 10), like(2, 0, 10, 10)};
+    fd_sample_info info;
+    fd_error err = {0};
+    how[0].numbers = "0123456789abcdef", how[1].numbers = "0123456789abcdee";
+    const char *parts[] = {make_part(in_folder("one.h5"), &how[0]), make_part(in_folder("two.h5"), &how[1])};
+    assert_int_equal(fd_merge(2, parts, in_folder("x.h5"), true, "", NULL, &err), FD_ERR_MISMATCH);
+    assert_message(&err, "target_numbers is 0123456789abcdee, but 0123456789abcdef in ");
+    how[1].numbers = how[0].numbers;
+    how[1].config = "seed: 2\ntarget: 'copy.yaml'\nsample:\n  n: 30\n  sampler:\n    steps: 20\n  guidance: 8\n";
+    make_part(parts[1], &how[1]);
+    assert_int_equal(fd_merge(2, parts, in_folder("fine.h5"), true, "", &info, &err), FD_OK);
+    assert_string_equal(info.target_numbers, how[0].numbers);
+}
+
 static void other_programs_are_refused(void **state) {
     (void)state;
     static const char *const texts[][3] = {{"tool_version", "9.9", "two.h5: version is 9.9, but "},
@@ -204,7 +222,7 @@ static void many_parts(void **state) {
     if (fd_merge(MANY, parts, in_folder("all.h5"), true, "", &info, &err)) fail_msg("%s", err.message);
     assert_true(info.n == MANY);
     assert_counts(&info.tally, (uint64_t)MANY * (MANY + 1) / 2);
-    if (fd_verify(in_folder("all.h5"), &text, &err)) fail_msg("%s", err.message);
+    if (fd_verify(in_folder("all.h5"), false, &text, &err)) fail_msg("%s", err.message);
     int lines = 0;
     for (const char *at = text; (at = strstr(at, "ok      ")); at++) lines++;
     assert_int_equal(lines, MANY);
@@ -257,7 +275,7 @@ static void make_child(const char *name, uint64_t seed, const char *parents, cha
 static void assert_verified(const char *name, fd_status status, const char *wanted) {
     char *text = NULL;
     fd_error err = {0};
-    assert_int_equal(fd_verify(in_folder(name), &text, &err), status);
+    assert_int_equal(fd_verify(in_folder(name), false, &text, &err), status);
     char found[1000] = "", *out = found; /* without the folder, which has another name each time */
     for (const char *c = text; c && *c; c++) {
         if (strncmp(c, folder, strlen(folder)) == 0) c += strlen(folder); /* and the slash */
@@ -283,6 +301,15 @@ static void chains_are_verified(void **state) {
     make_child("pairs.h5", 9, "", pairs);
     assert_verified("last.h5", FD_ERR_MISMATCH, "ok      first.h5\n  ok      net.h5\n    changed pairs.h5\n");
     make_child("net.h5", 9, "", pairs);
+    char *text = NULL;
+    assert_int_equal(fd_verify(in_folder("last.h5"), true, &text, NULL), FD_ERR_MISMATCH);
+    json_t *root = json_loads(text, 0, NULL), *files = json_object_get(root, "files"), *second = json_array_get(files, 1);
+    assert_int_equal(json_array_size(files), 2);
+    assert_string_equal(json_string_value(json_object_get(second, "state")), "changed");
+    assert_string_equal(json_string_value(json_object_get(second, "file")), in_folder("net.h5"));
+    assert_string_equal(json_string_value(json_object_get(second, "child")), in_folder("first.h5"));
+    json_decref(root);
+    free(text);
     assert_verified("first.h5", FD_ERR_MISMATCH, "changed net.h5\n"); /* what is behind another file does not matter */
     make_child("moved.h5", 5, "", pairs);
     char elsewhere[500];
@@ -308,7 +335,7 @@ int main(void) {
         cmocka_unit_test(parts_are_joined),       cmocka_unit_test(other_makings_are_refused),
         cmocka_unit_test(other_programs_are_refused), cmocka_unit_test(what_does_not_matter),
         cmocka_unit_test(many_parts),             cmocka_unit_test(differences),
-        cmocka_unit_test(chains_are_verified),
+        cmocka_unit_test(chains_are_verified),    cmocka_unit_test(targets_are_their_numbers),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }

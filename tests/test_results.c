@@ -337,6 +337,34 @@ static void exact_beside(void **state) {
     assert_int_equal(fd_stage_plot(&run, in_folder("analysis"), in_folder("reference.h5"), folder, &err), FD_ERR_FILE);
 }
 
+/* What is there and cannot be read is no gap in the page: the page is not made. A folder stands in for a failing disk. */
+static void unreadable_is_an_error(void **state) {
+    (void)state;
+    fd_run run = a_run();
+    fd_error err = {0};
+    const char *targets = getenv("FLAVORDIFF_TARGETS");
+    run.force = true;
+    unlink(in_folder("report.html"));
+    assert_int_equal(mkdir(in_folder("reference.h5"), 0700), 0);
+    assert_int_equal(fd_stage_report(&run, folder, &err), FD_ERR_FILE);
+    assert_non_null(strstr(err.message, "reference.h5: "));
+    assert_int_not_equal(access(in_folder("report.html"), F_OK), 0);
+    assert_int_equal(rmdir(in_folder("reference.h5")), 0);
+    assert_int_equal(mkdir(in_folder("targets"), 0700), 0);
+    assert_int_equal(mkdir(in_folder("targets/paper-table1-no.yaml"), 0700), 0);
+    char *before = targets ? strdup(targets) : NULL;
+    setenv("FLAVORDIFF_TARGETS", in_folder("targets"), 1);
+    assert_int_equal(fd_stage_report(&run, folder, &err), FD_ERR_FILE);
+    assert_non_null(strstr(err.message, "paper-table1-no"));
+    assert_int_not_equal(access(in_folder("report.html"), F_OK), 0);
+    assert_int_equal(rmdir(in_folder("targets/paper-table1-no.yaml")), 0);
+    ok(fd_stage_report(&run, folder, &err), &err);
+    assert_int_equal(rmdir(in_folder("targets")), 0);
+    if (before) setenv("FLAVORDIFF_TARGETS", before, 1);
+    else unsetenv("FLAVORDIFF_TARGETS");
+    free(before);
+}
+
 /* Files of more rounds than the configuration has are left over: neither report nor figure shows them. */
 static void rounds_of_the_configuration(void **state) {
     (void)state;
@@ -545,7 +573,7 @@ int main(void) {
         cmocka_unit_test(analysis_numbers),
         cmocka_unit_test(many_solutions_to_report),
         cmocka_unit_test(exact_beside),
-        cmocka_unit_test(rounds_of_the_configuration),
+        cmocka_unit_test(unreadable_is_an_error), cmocka_unit_test(rounds_of_the_configuration),
         cmocka_unit_test(edited_target),
         cmocka_unit_test(three_solutions),
         cmocka_unit_test(no_solutions),

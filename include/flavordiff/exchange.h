@@ -47,9 +47,9 @@ fd_status fd_merge(int n, const char *const *parts, const char *out, bool force,
 fd_status fd_files_diff(const char *a, const char *b, bool json, char **text, fd_error *err);
 
 /* Reads a file from end to end, then looks for the files it was made from, and for theirs: where it says, beside it or
- * one folder up, with the content it was made from. One line a file, "ok", "changed" or "missing" and its path, into *text, which the caller frees, also on
- * failure. FD_ERR_MISMATCH when one has changed, else FD_ERR_FILE when one is missing. What is behind a changed file is not looked at. */
-fd_status fd_verify(const char *path, char **text, fd_error *err);
+ * one folder up, with the content it was made from. One line a file, "ok", "changed" or "missing" and its path, or JSON {file, files:
+ * [{file, child, state}]}, into *text, which the caller frees, also on failure. FD_ERR_MISMATCH when one has changed, else FD_ERR_FILE when one is missing. What is behind a changed file is not looked at. */
+fd_status fd_verify(const char *path, bool json, char **text, fd_error *err);
 
 FD_DECLS_END
 

@@ -38,6 +38,7 @@ typedef struct fd_tally {
 typedef struct fd_sample_info {
     char role[16];        /* "prior", "selected", "generated", "reference" */
     char target[64];      /* target set the flags and chi2 refer to */
+    char target_numbers[17]; /* hash of all it measures (fd_target_hash); "": not told, in files of before it was */
     char note[512];       /* how they were made, in words: sampler, steps, gamma and its convention */
     fd_model_options model;
     uint64_t n, n_train;  /* rows; the first n_train are for training, the others for validation */

@@ -45,6 +45,8 @@ typedef struct fd_target {
     fd_measurement measurements[FD_MAX_MEASUREMENTS];
     fd_limit limits[FD_MAX_LIMITS];
 } fd_target;
+/* Hash of its name and of every measurement: two files of one name may say different things. Limits cut nothing and do not count. */
+uint64_t fd_target_hash(const fd_target *target);
 
 /* What a point satisfies, as bits of one byte; stored per sample in the files. */
 enum {

@@ -68,9 +68,8 @@ static bool is_target(const char *name) {
 
 static fd_status verify(const cli *c, fd_error *err) {
     char *text = NULL;
-    if (c->json || is_target(c->args[0]))
-        return fd_fail(err, FD_ERR_USAGE, "info: --verify %s", c->json ? "and --json exclude each other" : "is for files, not target sets");
-    fd_status status = fd_verify(c->args[0], &text, err);
+    if (is_target(c->args[0])) return fd_fail(err, FD_ERR_USAGE, "info: --verify is for files, not target sets");
+    fd_status status = fd_verify(c->args[0], c->json, &text, err);
     if (text) fputs(text, stdout);
     free(text);
     return status;

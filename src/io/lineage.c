@@ -77,6 +77,7 @@ enum { MAX_DEPTH = 32, MAX_VISITED = 4096 }; /* a foreign file may name itself, 
 
 typedef struct walk {
     FILE *out;
+    json_t *list; /* NULL: lines */
     int n_visited, changed, missing;
     char *visited[MAX_VISITED]; /* "FOLDER\nPATH HASH" */
     char *first;                /* that is not as it was */
@@ -133,7 +134,7 @@ static fd_status find(const char *child, const char *recorded, const char *id, c
 }
 
 static fd_status verify_parent(walk *w, const char *child, const char *line, int depth, fd_error *err) {
-    static const char *const words[] = {[MISSING] = "missing", [CHANGED] = "changed", [SAME] = "ok     "};
+    static const char *const words[] = {[MISSING] = "missing", [CHANGED] = "changed", [SAME] = "ok"};
     const char *slash = strrchr(child, '/');
     char id[17], *recorded = NULL, *found = NULL;
     size_t length = fd_parent_split(line, id);
@@ -147,7 +148,10 @@ static fd_status verify_parent(walk *w, const char *child, const char *line, int
         return fd_fail(err, FD_ERR_MEMORY, "%s: out of memory", child);
     fd_status status = fresh ? find(child, recorded, id, &found, &at, err) : FD_OK;
     if (fresh && !status) {
-        fprintf(w->out, "%*s%s %s\n", 2 * depth, "", words[at], found);
+        fprintf(w->out, "%*s%-7s %s\n", 2 * depth, "", words[at], found);
+        if (w->list)
+            json_array_append_new(w->list, json_pack("{s:o, s:o, s:s}", "file", json_text(found), "child", json_text(child), "state",
+                                                     words[at]));
         w->changed += at == CHANGED;
         w->missing += at == MISSING;
         if (at == SAME) status = verify_file(w, found, depth + 1, err);
@@ -173,7 +177,23 @@ static fd_status verify_file(walk *w, const char *path, int depth, fd_error *err
     return status;
 }
 
-fd_status fd_verify(const char *path, char **text, fd_error *err) {
+/* The list as text, in place of the lines. */
+static fd_status list_text(walk *w, const char *path, char **text, fd_error *err) {
+    json_t *root = json_pack("{s:o, s:O}", "file", json_text(path), "files", w->list);
+    free(*text);
+    *text = fd_json_text(root, JSON_INDENT(2));
+    json_decref(root);
+    char *line = *text ? realloc(*text, strlen(*text) + 2) : NULL;
+    if (!line) {
+        free(*text);
+        *text = NULL;
+        return fd_fail(err, FD_ERR_MEMORY, "%s: out of memory", path);
+    }
+    *text = strcat(line, "\n");
+    return FD_OK;
+}
+
+fd_status fd_verify(const char *path, bool json, char **text, fd_error *err) {
     size_t size;
     *text = NULL;
     fd_status status = fd_file_describe(path, false, text, err); /* every row is read */
@@ -185,13 +205,20 @@ fd_status fd_verify(const char *path, char **text, fd_error *err) {
         free(w);
         return fd_fail(err, FD_ERR_MEMORY, "%s: out of memory", path);
     }
-    status = verify_file(w, path, 0, err);
+    fd_json_watch();
+    if (json && !(w->list = json_array())) status = fd_fail(err, FD_ERR_MEMORY, "%s: out of memory", path);
+    if (!status) status = verify_file(w, path, 0, err);
     if (!finish(w->out, text) && !status) status = fd_fail(err, FD_ERR_MEMORY, "%s: out of memory", path);
+    if (w->list) {
+        fd_status told = list_text(w, path, text, status ? NULL : err);
+        if (!status) status = told;
+    }
     if (!status && w->first)
         status = fd_fail(err, w->changed ? FD_ERR_MISMATCH : FD_ERR_FILE,
                          "%s: of the %d files behind it %d changed, %d missing, the first: %.400s", path, w->n_visited, w->changed,
                          w->missing, w->first);
     for (int i = 0; i < w->n_visited; i++) free(w->visited[i]);
+    json_decref(w->list);
     free(w->first);
     free(w);
     return status;

@@ -102,6 +102,7 @@ fd_status fd_origin_read(const char *path, fd_origin *o, fd_error *err) {
     if (samples >= 0) {
         add_attribute(&h, o, samples, "/samples", "role", "role", false);
         add_attribute(&h, o, samples, "/samples", "target", "labelled_by", false);
+        add_attribute(&h, o, samples, "/samples", "target_numbers", "target_numbers", true);
     }
     add_parents(&h, o);
     o->config = fd_h5_get_long_text(&h, h.file, "the file", "config");

@@ -55,6 +55,7 @@ void fd_sample_info_write(fd_h5 *h, const fd_sample_info *info, uint64_t rows) {
     hid_t group = fd_h5_group(h, "samples");
     fd_h5_put_text(h, group, "role", info->role);
     fd_h5_put_text(h, group, "target", info->target);
+    if (info->target_numbers[0]) fd_h5_put_text(h, group, "target_numbers", info->target_numbers);
     fd_h5_put_text(h, group, "note", info->note);
     fd_h5_put_u64(h, group, "n", rows);
     fd_h5_put_u64(h, group, "n_train", info->n_train);
@@ -74,6 +75,8 @@ void fd_sample_info_read(fd_h5 *h, fd_sample_info *info) {
     hid_t group = fd_h5_group(h, "samples");
     fd_h5_get_text(h, group, "/samples", "role", info->role, sizeof info->role);
     fd_h5_get_text(h, group, "/samples", "target", info->target, sizeof info->target);
+    if (group >= 0 && H5Aexists(group, "target_numbers") > 0)
+        fd_h5_get_text(h, group, "/samples", "target_numbers", info->target_numbers, sizeof info->target_numbers);
     fd_h5_get_text(h, group, "/samples", "note", info->note, sizeof info->note);
     info->n = fd_h5_get_u64(h, group, "/samples", "n");
     info->n_train = fd_h5_get_u64(h, group, "/samples", "n_train");

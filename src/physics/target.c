@@ -2,10 +2,12 @@
 #include "flavordiff/target.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/constants.h"
+#include "flavordiff/rng.h"
 #include "physics/pmns.h"
 
 enum { WINDOW_TRIES = 100000 };
@@ -261,4 +263,16 @@ void fd_judge_gaussian_label(const fd_judge *judge, fd_rng *rng, double *label) 
     fd_mixing_moduli(s[0], s[1], s[2], FD_TWO_PI * fd_rng_uniform(rng), moduli);
     for (int l = 0; l < model->n_labels; l++)
         if (judge->modulus[l] >= 0) label[l] = to_label(&model->labels[l], moduli[judge->modulus[l]]);
+}
+
+uint64_t fd_target_hash(const fd_target *target) {
+    uint64_t hash = fd_derive_seed(0, target->name);
+    for (int i = 0; i < target->n_measurements; i++) {
+        char line[256];
+        const fd_measurement *m = &target->measurements[i];
+        snprintf(line, sizeof line, "%s %d %.17g %.17g %.17g %.17g %.17g %.17g", m->observable, (int)m->group, m->best, m->plus,
+                 m->minus, m->lo, m->hi, m->label);
+        hash = fd_derive_seed(hash, line);
+    }
+    return hash;
 }

@@ -1,6 +1,7 @@
 #define _GNU_SOURCE
 #include "stages/common.h"
 
+#include <inttypes.h>
 #include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -111,6 +112,11 @@ fd_status fd_stage_provenance(const fd_run *run, const char *verb, const fd_mode
                                   .seed = run->config->seed,
                                   .parents = parents};
     return FD_OK;
+}
+
+void fd_tell_target(const fd_target *target, fd_sample_info *info) {
+    snprintf(info->target, sizeof info->target, "%s", target->name);
+    snprintf(info->target_numbers, sizeof info->target_numbers, "%016" PRIx64, fd_target_hash(target));
 }
 
 fd_status fd_setting_create(const fd_model_options *options, const char *target, fd_setting *setting, fd_error *err) {

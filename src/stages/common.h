@@ -34,6 +34,8 @@ enum { FD_PARENTS_SIZE = 9000 }; /* two of the longest paths, and their ids */
 fd_status fd_stage_provenance(const fd_run *run, const char *verb, const fd_model_options *model,
                               const char *const *parent_paths, char *parents, size_t parents_size, char **config_text,
                               fd_provenance *provenance, fd_error *err);
+/* The target set that rows are judged by, into what is told of them. */
+void fd_tell_target(const fd_target *target, fd_sample_info *info);
 /* Whether two models are the same but for the ordering. */
 bool fd_same_model(const fd_model_options *a, const fd_model_options *b);
 /* A file's model goes before a configuration that says nothing of it (defaults); one that says something else is refused:

@@ -296,7 +296,7 @@ static fd_status write_rows(work *w, fd_sample_writer *writer, fd_error *err) {
 static void describe(const fd_run *run, work *w, int drifted) {
     fd_sample_info *info = &w->info;
     snprintf(info->role, sizeof info->role, "reference");
-    snprintf(info->target, sizeof info->target, "%s", w->setting.target.name);
+    fd_tell_target(&w->setting.target, info);
     info->model = w->read.model;
     info->seed = run->config->seed;
     info->n_train = fd_training_rows(run->config, info->n);

@@ -49,8 +49,10 @@ static fd_status check_origin(const merge *m, const char *path, fd_error *err) {
     fd_difference d = {0};
     fd_status status = fd_origin_read(path, &origin, err);
     if (!status) status = check_verb(path, &origin, err);
+    const char *numbers = fd_origin_value(&m->first, "target_numbers"); /* then its file may have any name */
+    bool one_target = *numbers && strcmp(numbers, fd_origin_value(&origin, "target_numbers")) == 0;
     while (!status && fd_origin_next(&m->first, &origin, &d))
-        if (!may_differ(d.key))
+        if (!may_differ(d.key) && !(one_target && strcmp(d.key, "target") == 0))
             status = fd_fail(err, FD_ERR_MISMATCH, "%s: %s is %.120s, but %.120s in %s; merge parts of one making", path, d.key,
                              d.b ? d.b : "not there", d.a ? d.a : "not there", m->paths[0]);
     fd_origin_free(&origin);

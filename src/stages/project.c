@@ -157,7 +157,7 @@ static void describe(const fd_run *run, work *w) {
     info->seed = run->config->seed;
     info->n = info->n_train = w->read.n;
     snprintf(info->role, sizeof info->role, "%s", "generated");
-    snprintf(info->target, sizeof info->target, "%s", w->setting.target.name);
+    fd_tell_target(&w->setting.target, info);
     snprintf(info->note, sizeof info->note,
              "projection alone, no network: rows of a set of role %s; label %s; projected onto it (at most %d steps, trust %g)",
              w->read.role, fd_label_word(w->spec), p->steps, p->trust);

@@ -234,7 +234,7 @@ fd_status fd_stage_reference(const fd_run *run, const char *out, fd_error *err) 
         info.n_train = fd_training_rows(config, w.at.kept);
         info.tally = w.at.tally;
         info.tally.seconds = fd_resume_seconds(&w.resume);
-        snprintf(info.target, sizeof info.target, "%s", w.setting.target.name);
+        fd_tell_target(&w.setting.target, &info);
         describe(&w, info.note, sizeof info.note);
         status = fd_samples_finish(w.writer, &info, err);
         w.writer = NULL;

@@ -216,7 +216,7 @@ static void describe(const fd_run *run, work *w) {
     fd_sample_info *info = &w->info;
     info->model = w->setting.model->options;
     info->n_train = fd_training_rows(run->config, w->info.n);
-    snprintf(info->target, sizeof info->target, "%s", w->setting.target.name);
+    fd_tell_target(&w->setting.target, info);
     snprintf(info->note, sizeof info->note,
              "%sMarkov chains, %s: %zu chains, %d + %u steps, every %u. kept; acceptance %.2f; worst of all quantities: R-hat %.4f "
              "(%s), bulk ESS %.0f (%s), tail ESS %.0f (%s), of %zu draws",

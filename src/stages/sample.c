@@ -61,7 +61,7 @@ static fd_status walk_open(const fd_run *run, const char *verb, const char *mode
     if (!status) status = fd_samples_create(out, run->force, setting->model, &provenance, &w->writer, err);
     w->info.model = fd_generator_model_file(w->generator)->model;
     w->info.seed = run->config->seed;
-    snprintf(w->info.target, sizeof w->info.target, "%s", setting->target.name);
+    fd_tell_target(&setting->target, &w->info);
     fd_generate_note(fd_generator_spec(w->generator), w->info.note, sizeof w->info.note);
     size_t used = strlen(w->info.note);
     snprintf(w->info.note + used, sizeof w->info.note - used, "; %ld evaluations of the network a sample",

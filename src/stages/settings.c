@@ -1,8 +1,10 @@
 #include "stages/settings.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 
 #include "flavordiff/rng.h"
+
 
 fd_status fd_settings_text(const fd_config *config, unsigned sections, char **text, fd_error *err) {
     fd_config relevant;
@@ -32,16 +34,11 @@ fd_status fd_settings_text(const fd_config *config, unsigned sections, char **te
 
 fd_status fd_settings_target(const fd_config *config, unsigned sections, uint64_t *hash, fd_error *err) {
     fd_target target;
+    char numbers[17];
     if (!(sections & FD_S_TARGET)) return FD_OK;
     fd_status status = fd_target_load(config->target, &target, err);
     if (status) return status;
-    *hash = fd_derive_seed(*hash, target.name);
-    for (int i = 0; i < target.n_measurements; i++) {
-        char line[256];
-        const fd_measurement *m = &target.measurements[i];
-        snprintf(line, sizeof line, "%s %d %.17g %.17g %.17g %.17g %.17g %.17g", m->observable, (int)m->group, m->best, m->plus,
-                 m->minus, m->lo, m->hi, m->label);
-        *hash = fd_derive_seed(*hash, line);
-    }
+    snprintf(numbers, sizeof numbers, "%016" PRIx64, fd_target_hash(&target));
+    *hash = fd_derive_seed(*hash, numbers);
     return FD_OK;
 }

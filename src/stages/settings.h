@@ -14,7 +14,7 @@ typedef enum fd_section { /* of the configuration */
 /* The configuration with every section but those named put back to its default, as YAML the caller frees. Seed and model are always
  * part of it. */
 fd_status fd_settings_text(const fd_config *config, unsigned sections, char **text, fd_error *err);
-/* hash, and where sections name the target its numbers, hashed. */
+/* Where sections name the target, its numbers are hashed into *hash. */
 fd_status fd_settings_target(const fd_config *config, unsigned sections, uint64_t *hash, fd_error *err);
 
 #endif
