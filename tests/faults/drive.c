@@ -19,7 +19,7 @@
 
 #include "faults.h"
 
-enum { MAX_FILES = 256, MAX_WORDS = 40, SECONDS = 60 };
+enum { MAX_FILES = 256, MAX_WORDS = 40, SECONDS = 300 };
 static const char *program, *source, *shim, *only;
 static bool full;
 static char root[] = "/tmp/faults.XXXXXX";
