@@ -1,6 +1,7 @@
-# Two front doors:
+# Front doors:
 #   make reproduce   install what is missing, build, run recipes/quick.yaml into runs/quick
 #   make check       the same set-up, then every test, once for each instruction set this machine has
+#   make check-mpi   the program with MPI (docs/clusters.md) and the tests of several ranks
 # And: make (build/flavordiff), make install (PREFIX, DESTDIR), make deb, make bench, make docs, make lint, make clean.
 MAKEFLAGS += --no-print-directory
 BUILD ?= build
@@ -13,8 +14,9 @@ export GOMP_SPINCOUNT ?= 3000
 
 # Results are read back by the tools they are for.
 CHECK_PACKAGES = python3-h5py python3-matplotlib
+MPI_PACKAGES = libopenmpi-dev openmpi-bin python3-h5py
 
-.PHONY: all setup reproduce check test lint install deb bench docs clean
+.PHONY: all setup reproduce check check-mpi test lint install deb bench docs clean
 
 all: $(BUILD)/CMakeCache.txt
 	@cmake --build $(BUILD) --parallel $(JOBS)
@@ -34,6 +36,13 @@ check:
 	@sh scripts/setup.sh $(CHECK_PACKAGES)
 	@$(MAKE) all
 	@$(MAKE) test
+
+# The program with MPI, in a folder of its own, and the tests of several ranks on this machine.
+check-mpi:
+	@sh scripts/setup.sh $(MPI_PACKAGES)
+	@cmake -S . -B $(BUILD)-mpi $(CMAKE_FLAGS) -DFLAVORDIFF_MPI=ON
+	@cmake --build $(BUILD)-mpi --parallel $(JOBS) --target flavordiff
+	@cd $(BUILD)-mpi && ctest --output-on-failure --no-tests=error -L mpi
 
 # The kernels, the network and the samplers once for every instruction set below this machine's own.
 test:

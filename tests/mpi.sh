@@ -49,31 +49,36 @@ chains="--set reference.chains=40 --set reference.steps=1500 --set reference.bur
 "$program" simulate -q -n 4000 --set simulate.scan=0 -o pairs.h5 && "$program" train pairs.h5 -q -o net.h5 $small --set train.updates=300 ||
     exit 1
 
-# ---- 1, 2 and 4 ranks
-job() { # NAME ARGUMENTS...
+# ---- several ranks
+whole() { # NAME ARGUMENTS...
     name=$1
     shift
-    "$program" "$@" -q -o "whole-$name.h5" >log.txt 2>&1 || { fail "$name: one process"; return; }
-    for n in 1 2 4; do
+    "$program" "$@" -q -o "whole-$name.h5" >log.txt 2>&1 || fail "$name: one process"
+}
+job() { # NAME "RANKS ..." ARGUMENTS...
+    name=$1 numbers=$2
+    shift 2
+    whole "$name" "$@"
+    for n in $numbers; do
         if ranks "$n" "$@" -q -o "$name.h5"; then same "$name.h5" "$name" "$n ranks"; else fail "$name, $n ranks"; fi
     done
 }
-job sample sample net.h5 $small -n 30000
-job until sample net.h5 $small --set sample.until=3000 --max 20000 --set sample.keep_chi2_below=1e5 --set sample.label=window \
+job sample "1 2 4" sample net.h5 $small -n 30000
+job rejection "1 2 4" reference -n 60000 --method rejection --set reference.cuts=none
+job chains "1 2 4" reference -n 500 --method mcmc $chains
+job train "1 2 4" train pairs.h5 $small --set train.updates=200
+job until 3 sample net.h5 $small --set sample.until=3000 --max 20000 --set sample.keep_chi2_below=1e5 --set sample.label=window \
     --set sample.project.steps=20
-job select select net.h5 $small
-job orbits reference -n 3000
-job rejection reference -n 60000 --method rejection --set reference.cuts=none
-job chains reference -n 500 --method mcmc $chains
-job train train pairs.h5 $small --set train.updates=400
-job tune tune net.h5 pairs.h5 $small --set tune.frozen_layers=1
-job informed train-informed $small
+job select 2 select net.h5 $small
+job orbits 2 reference -n 3000
+job tune 3 tune net.h5 pairs.h5 $small --set tune.frozen_layers=1
+job informed 2 train-informed $small
 
 # ---- a rank is killed, or all are asked to stop, when there is something to go on from; resumed with another number of ranks
 pid_of_rank() { # MPIRUN_PID RANK
     for p in $(pgrep -P "$1"); do tr '\0' '\n' <"/proc/$p/environ" 2>/dev/null | grep -q "^OMPI_COMM_WORLD_RANK=$2\$" && echo "$p"; done
 }
-broken() { # NAME HOW N RANKS_AFTER ARGUMENTS...: HOW: rank to be killed, or signal for mpirun
+broken() { # NAME HOW N RANKS_AFTER ARGUMENTS...: HOW: rank to be killed, signal for mpirun, all: SIGTERM for every rank
     name=$1 how=$2 n=$3 after=$4
     shift 4
     timeout -k 5 120 "$mpirun" -n "$n" "$program" "$@" -q -o "$name.h5" --checkpoint-every 0.02 >log.txt 2>&1 &
@@ -85,12 +90,14 @@ broken() { # NAME HOW N RANKS_AFTER ARGUMENTS...: HOW: rank to be killed, or sig
     done
     launcher=$(pgrep -P "$shell") # of timeout
     case $how in
-        [0-9]) kill -9 "$(pid_of_rank "$launcher" "$how")" ;;
-        *) kill "-$how" "$launcher" ;;
+        [0-9]) stopped=no; kill -9 "$(pid_of_rank "$launcher" "$how")" ;;
+        all) stopped=yes; kill -TERM $(pgrep -P "$launcher") ;;
+        USR1) stopped=yes; kill -USR1 "$launcher" ;;
+        *) stopped=no; kill "-$how" "$launcher" ;;
     esac
     wait "$shell"
     got=$?
-    if [ "$got" -eq 0 ] || [ "$got" -eq 124 ] || { [ "$how" = USR1 ] && [ "$got" -ne 75 ]; } || [ -e "$name.h5" ] ||
+    if [ "$got" -eq 0 ] || [ "$got" -eq 124 ] || { [ "$stopped" = yes ] && [ "$got" -ne 75 ]; } || [ -e "$name.h5" ] ||
         ! [ -s "$name.h5.checkpoint" ]; then
         fail "$name, $how of $n: exit $got"
         rm -f "$name.h5"*
@@ -102,19 +109,20 @@ broken() { # NAME HOW N RANKS_AFTER ARGUMENTS...: HOW: rank to be killed, or sig
     rm -f "$name.h5.part"
     same "$name.h5" "$name" "$how of $n, resumed by $after"
 }
-job long sample net.h5 $small -n 150000
-broken long 0 2 3 sample net.h5 $small -n 150000
-broken long 1 3 0 sample net.h5 $small -n 150000
-broken long USR1 2 4 sample net.h5 $small -n 150000
-broken long TERM 2 1 sample net.h5 $small -n 150000
-job slow train pairs.h5 $small --set train.updates=2500
-broken slow 1 2 4 train pairs.h5 $small --set train.updates=2500
-broken slow 0 4 0 train pairs.h5 $small --set train.updates=2500
-broken slow USR1 2 2 train pairs.h5 $small --set train.updates=2500
-job reject reference -n 400000 --method rejection --set reference.cuts=none
+whole long sample net.h5 $small -n 60000
+broken long 0 2 3 sample net.h5 $small -n 60000
+broken long 1 3 0 sample net.h5 $small -n 60000
+broken long USR1 2 4 sample net.h5 $small -n 60000
+broken long TERM 2 1 sample net.h5 $small -n 60000
+whole slow train pairs.h5 $small --set train.batch=1024 --set train.updates=400
+broken slow 1 2 4 train pairs.h5 $small --set train.batch=1024 --set train.updates=400
+broken slow 0 4 0 train pairs.h5 $small --set train.batch=1024 --set train.updates=400
+broken slow USR1 2 2 train pairs.h5 $small --set train.batch=1024 --set train.updates=400
+whole reject reference -n 400000 --method rejection --set reference.cuts=none
 broken reject 1 2 0 reference -n 400000 --method rejection --set reference.cuts=none
-job walk reference -n 500 --method mcmc --set reference.chains=40 --set reference.steps=20000
-broken walk 0 2 3 reference -n 500 --method mcmc --set reference.chains=40 --set reference.steps=20000
+whole walk reference -n 500 --method mcmc --set reference.chains=40 --set reference.steps=10000
+broken walk all 3 2 reference -n 500 --method mcmc --set reference.chains=40 --set reference.steps=10000
+broken walk 0 2 3 reference -n 500 --method mcmc --set reference.chains=40 --set reference.steps=10000
 
 # ---- failures
 expect 2 'simulate: runs in one process; verbs .* 2 ranks: train, ' 2 simulate -n 10 -o x.h5
@@ -138,6 +146,22 @@ ONE="export FLAVORDIFF_CPU=portable"
 expect 3 'rank 1: program, kernels .* or inputs are not as on rank 0' 2 reference -n 10 -o x.h5
 ONE=true ZERO="ulimit -f 200" OMPI_MCA_btl=self,tcp && export OMPI_MCA_btl # shared memory is files too
 expect 1 'x.h5.*File too large' 3 sample net.h5 $small -n 100000 -o x.h5
+
+# ---- the Slurm example, where srun is mpirun
+program=$real
+mkdir bin job
+ln -s "$program" bin/flavordiff
+cp net.h5 job
+cat >bin/srun <<END2
+#!/bin/sh
+shift # --mpi=pmix
+exec "$mpirun" -n 2 "\$@"
+END2
+chmod +x bin/srun
+unset OMPI_MCA_btl
+if (cd job && PATH=$work/bin:$PATH NETWORK=net.h5 SAMPLES=30000 SETTINGS="$small" bash "$source/examples/slurm/mpi.sbatch") >log.txt 2>&1; then
+    same job/samples.h5 sample "mpi.sbatch"
+else fail "mpi.sbatch"; fi
 
 echo "mpi.sh: $passed passed, $failed failed"
 [ "$failed" -eq 0 ]

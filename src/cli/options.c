@@ -306,6 +306,7 @@ void cli_help(const cli_verb *verb) {
     printf("usage: flavordiff %s%s%s%s\n\n%s\n", verb->name, *verb->args ? " " : "", verb->args,
            verb->options ? " [OPTIONS]" : "", verb->summary);
     if (*verb->details) putchar('\n'), print_wrapped(verb->details, 0, 100);
+    if (verb->options & CLI_RANKS) printf("Divides its work among the ranks of an MPI job.\n");
     if (verb->options) putchar('\n');
     for (const option_row *o = options; o->name; o++) {
         char words[64];
@@ -326,6 +327,7 @@ void cli_markdown(void) {
         printf("\n## %s\n\n`flavordiff %s%s%s%s`: %s.\n", v->name, v->name, *v->args ? " " : "", v->args,
                v->options ? " [OPTIONS]" : "", v->summary);
         if (*v->details) putchar('\n'), print_wrapped(v->details, 0, 116);
+        if (v->options & CLI_RANKS) printf("Divides its work among the ranks of an MPI job ([clusters.md](clusters.md)).\n");
         if (v->options) printf("\n| option | meaning |\n|---|---|\n");
         for (const option_row *o = options; o->name; o++) {
             char words[64];

@@ -10,6 +10,9 @@
 #include "cli/cli.h"
 #include "flavordiff/exchange.h"
 #include "flavordiff/machine.h"
+#ifdef FLAVORDIFF_MPI
+#include "mpi/team.h"
+#endif
 
 static const char *const group_names[] = {"mass", "angle", "modulus", "phase"};
 
@@ -102,5 +105,10 @@ fd_status verb_version(cli *c, fd_error *err) {
         below = below || strcmp(name, chosen) == 0;
     }
     putchar('\n');
+#ifdef FLAVORDIFF_MPI
+    char mpi[128];
+    fd_mpi_version(mpi, sizeof mpi);
+    if (!c->isa_below) printf("MPI: %s\n", mpi);
+#endif
     return FD_OK;
 }
