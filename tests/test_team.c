@@ -62,14 +62,14 @@ static void one_job(fd_team *team, sums *s, uint64_t job) {
     fd_team_part(team, N, 3, &from, &to);
     for (size_t i = from; i < to; i++) rows[i] = job * i;
     fd_team_share_rows(team, rows, N, 3, sizeof *rows);
-    for (size_t i = 0; i < N; i++) assert(rows[i] == job * i);
+    for (size_t i = 0; i < N; i++) must(rows[i] == job * i);
     fd_team_part(team, N, 1, &from, &to);
     for (size_t i = 0; i < N; i++) counts[i] = i * job % 4; /* rows of item i */
     for (size_t i = 0; i < N; k += counts[i++])
         for (size_t j = 0; i >= from && i < to && j < counts[i]; j++) items[k + j] = 100 * i + j;
     fd_team_share_items(team, items, N, counts, sizeof *items);
     for (size_t i = 0, q = 0; i < N; i++)
-        for (size_t j = 0; j < counts[i]; j++) assert(items[q++] == 100 * i + j);
+        for (size_t j = 0; j < counts[i]; j++) must(items[q++] == 100 * i + j);
     for (size_t i = 0; i < N; i++) s->total[team->rank] += rows[i];
     s->jobs[team->rank]++;
 }

@@ -24,8 +24,11 @@ typedef struct fd_team {
     void (*broadcast)(void *user, void *data, size_t bytes);       /* rank 0's data to all */
     void (*share)(void *user, void *data, const size_t *at);       /* bytes at[r] .. at[r + 1] of rank r's data to all, in place;
                                                                     * at (size + 1) */
+    void (*deal)(void *user, const void *mine, const size_t *mine_at, void *got, const size_t *got_at); /* bytes mine_at[r] .. of
+                                                                    * mine to rank r, from which got_at[r] .. of got come; nothing for
+                                                                    * itself */
     void *user;
-    size_t *scratch; /* (2 size + 1) for the functions below; the maker's to give and to free */
+    size_t *scratch; /* (2 size + 2) for the functions below; the maker's to give and to free */
     bool ended;      /* the leader has */
 } fd_team;
 

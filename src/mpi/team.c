@@ -37,6 +37,25 @@ static void share(void *user, void *data, const size_t *at) {
     MPI_Allgatherv(MPI_IN_PLACE, 0, MPI_DATATYPE_NULL, data, r->counts, r->starts, MPI_BYTE, MPI_COMM_WORLD);
 }
 
+/* Round by round, each rank with one it sends to and one it receives from. */
+static void deal(void *user, const void *mine, const size_t *mine_at, void *got, const size_t *got_at) {
+    const fd_team *t = &((const ranks *)user)->team;
+    for (int k = 1; k < t->size; k++) {
+        int to = (t->rank + k) % t->size, from = (t->rank - k + t->size) % t->size;
+        size_t out = mine_at[to], in = got_at[from];
+        while (out < mine_at[to + 1] || in < got_at[from + 1]) {
+            size_t more_out = mine_at[to + 1] - out, more_in = got_at[from + 1] - in;
+            MPI_Request requests[2];
+            if (more_out > PIECE) more_out = PIECE;
+            if (more_in > PIECE) more_in = PIECE;
+            MPI_Irecv((char *)got + in, (int)more_in, MPI_BYTE, more_in ? from : MPI_PROC_NULL, 0, MPI_COMM_WORLD, &requests[0]);
+            MPI_Isend((const char *)mine + out, (int)more_out, MPI_BYTE, more_out ? to : MPI_PROC_NULL, 0, MPI_COMM_WORLD, &requests[1]);
+            MPI_Waitall(2, requests, MPI_STATUSES_IGNORE);
+            out += more_out, in += more_in;
+        }
+    }
+}
+
 /* Where nobody launched it the program is alone and leaves MPI in peace, which would look for its daemons. */
 static bool launched(void) {
     static const char *const signs[] = {"OMPI_COMM_WORLD_SIZE", "PMIX_RANK", "PMI_RANK", "PMI_SIZE", "MPI_LOCALNRANKS"};
@@ -53,13 +72,13 @@ fd_status fd_mpi_begin(int *argc, char ***argv, fd_team **team, fd_error *err) {
         return fd_fail(err, FD_ERR_TOOL, "MPI: cannot start with threads; use an MPI that has MPI_THREAD_FUNNELED");
     ranks *r = calloc(1, sizeof *r);
     if (!r) return fd_fail(err, FD_ERR_MEMORY, "out of memory");
-    r->team = (fd_team){.broadcast = broadcast, .share = share, .user = r};
+    r->team = (fd_team){.broadcast = broadcast, .share = share, .deal = deal, .user = r};
     MPI_Comm_rank(MPI_COMM_WORLD, &r->team.rank);
     MPI_Comm_size(MPI_COMM_WORLD, &r->team.size);
     size_t n = (size_t)r->team.size;
     r->counts = malloc(n * sizeof *r->counts);
     r->starts = malloc(n * sizeof *r->starts);
-    r->team.scratch = malloc((2 * n + 1) * sizeof *r->team.scratch);
+    r->team.scratch = malloc((2 * n + 2) * sizeof *r->team.scratch);
     if (!r->counts || !r->starts || !r->team.scratch) { /* the others would wait */
         fprintf(stderr, "flavordiff: rank %d: out of memory\n", r->team.rank);
         MPI_Abort(MPI_COMM_WORLD, fd_status_exit_code(FD_ERR_MEMORY));

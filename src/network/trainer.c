@@ -276,7 +276,8 @@ void fd_trainer_free(fd_trainer *tr) {
     if (!tr) return;
     for (int i = 0; i < MAX_MEMORY; i++) free(tr->memory[i]);
     free(tr->memory);
-    free(tr->exchange);
+    free(tr->sent);
+    free(tr->received);
     free(tr);
 }
 

@@ -10,7 +10,7 @@
  * An update: shards of 32 samples run forward and backward on their own; then blocks of weight rows are given their
  * gradient (a sum over the whole batch in order) and their Adam step at once, while the gradient is in cache. Every
  * number is made by one chain of operations whatever the number of threads. Nor does the number of ranks matter: each has whole
- * shards, whose activations and deltas all are then given, and whole blocks, whose weights all are then given
+ * shards, whose activations and deltas go to the ranks whose blocks need them, and whole blocks, whose weights go to all
  * (trainer_team.c). */
 #ifndef FD_TRAINER_INTERNAL_H
 #define FD_TRAINER_INTERNAL_H
@@ -94,7 +94,7 @@ struct fd_trainer {
     int n_workers;
     fd_worker *workers;
     fd_team *team;  /* NULL: works alone */
-    char *exchange; /* what the ranks have made of the batch */
+    char *sent, *received; /* rows of the batch for the others, and theirs */
     void **memory; /* everything allocated, freed together */
     int n_memory;
 };
