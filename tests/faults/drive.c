@@ -109,7 +109,7 @@ static void child(const char *folder, char *command, const char *fault) {
     char *words[MAX_WORDS] = {"flavordiff"}, path[PATH_MAX];
     int n = 1;
     for (char *word = strtok(command, " "); word && n < MAX_WORDS - 4; word = strtok(NULL, " ")) words[n++] = word;
-    static const char *const alone[] = {"evaluate", "info", "version", "help", "merge", "diff"}; /* no option -j */
+    static const char *const alone[] = {"evaluate", "info", "version", "help", "merge", "diff", "export"}; /* no option -j */
     bool threads = true;
     for (size_t i = 0; i < sizeof alone / sizeof *alone; i++) threads = threads && strcmp(words[1], alone[i]) != 0;
     if (threads)
