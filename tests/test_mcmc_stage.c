@@ -11,21 +11,9 @@
 #include <unistd.h>
 
 #include "flavordiff/stages.h"
+#include "folder.h"
 
-static char folder[] = "/tmp/flavordiff-mcmc-XXXXXX";
 static char said[1 << 14];
-
-static char *at(const char *name) {
-    static char paths[8][256];
-    static int next;
-    char *path = paths[next++ % 8];
-    snprintf(path, 256, "%s/%s", folder, name);
-    return path;
-}
-
-static void ok(fd_status status, const fd_error *err) {
-    if (status) fail_msg("%s", err->message);
-}
 
 static void listen(void *user, const char *line) {
     (void)user;
@@ -145,18 +133,6 @@ static void drift(void **state) {
     assert_string_equal(read_all("other.h5", theta).target, "nufit-6.0-ic24-no");
     assert_int_equal(fd_stage_exact(&run, "paper-table1-io", at("orbits.h5"), at("x.h5"), &err), FD_ERR_MISMATCH);
     fd_model_free(model);
-}
-
-static int make_folder(void **state) {
-    (void)state;
-    return mkdtemp(folder) ? 0 : -1;
-}
-
-static int remove_folder(void **state) {
-    (void)state;
-    char command[300];
-    snprintf(command, sizeof command, "rm -rf %s", folder);
-    return system(command);
 }
 
 int main(void) {

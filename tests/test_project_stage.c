@@ -13,23 +13,10 @@
 #include <unistd.h>
 
 #include "flavordiff/stages.h"
+#include "folder.h"
 #include "stages/common.h"
 
 enum { N = 200, DIM = 23, LABELS = 11 };
-
-static char folder[] = "/tmp/flavordiff-project-XXXXXX";
-
-static char *at(const char *name) {
-    static char paths[8][256];
-    static int next;
-    char *path = paths[next++ % 8];
-    snprintf(path, 256, "%s/%s", folder, name);
-    return path;
-}
-
-static void ok(fd_status status, const fd_error *err) {
-    if (status) fail_msg("%s", err->message);
-}
 
 typedef struct rows {
     fd_sample_info info;
@@ -182,12 +169,6 @@ static int make_prior(void **state) {
     fd_config c = settings();
     fd_run run = run_of(&c);
     return !mkdtemp(folder) || fd_stage_simulate(&run, at("prior.h5"), &err) ? -1 : 0;
-}
-static int remove_folder(void **state) {
-    (void)state;
-    char command[300];
-    snprintf(command, sizeof command, "rm -rf '%s'", folder);
-    return system(command);
 }
 
 int main(void) {

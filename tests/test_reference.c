@@ -12,16 +12,7 @@
 #include <unistd.h>
 
 #include "flavordiff/stages.h"
-
-static char folder[] = "/tmp/flavordiff-reference-XXXXXX";
-
-static char *at(const char *name) {
-    static char paths[8][256];
-    static int next;
-    char *path = paths[next++ % 8];
-    snprintf(path, 256, "%s/%s", folder, name);
-    return path;
-}
+#include "folder.h"
 
 static fd_config settings(const char *target, uint64_t n) {
     fd_config c;
@@ -35,10 +26,6 @@ static fd_status reference(const fd_config *config, const char *name, fd_error *
     fd_run run = {.config = config, .command = "test"};
     unlink(at(name));
     return fd_stage_reference(&run, at(name), err);
-}
-
-static void ok(fd_status status, const fd_error *err) {
-    if (status) fail_msg("%s", err->message);
 }
 
 /* A target set like `like` with the lines of sed script `edits` applied. */
@@ -179,18 +166,6 @@ static void nothing_is_left_of_what_fails(void **state) {
     assert_non_null(strstr(err.message, "no unitary matrix"));
     static const char *const none[] = {"stopped.h5", "stopped.h5.part", "impossible.h5", "impossible.h5.part"};
     for (int i = 0; i < 4; i++) assert_int_not_equal(access(at(none[i]), F_OK), 0);
-}
-
-static int make_folder(void **state) {
-    (void)state;
-    return mkdtemp(folder) ? 0 : -1;
-}
-
-static int remove_folder(void **state) {
-    (void)state;
-    char command[300];
-    snprintf(command, sizeof command, "rm -rf %s", folder);
-    return system(command);
 }
 
 int main(void) {

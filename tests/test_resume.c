@@ -12,26 +12,14 @@
 #include <unistd.h>
 
 #include "flavordiff/stages.h"
+#include "folder.h"
 #include "same_file.h"
 
-static char folder[] = "/tmp/flavordiff-resume-XXXXXX";
 static char said[4096]; /* what the last run said */
 static int stop_after;  /* calls of progress */
 static int most_stops = 1000;
 
-static char *at(const char *name) {
-    static char paths[8][256];
-    static int next;
-    char *path = paths[next++ % 8];
-    snprintf(path, 256, "%s/%s", folder, name);
-    return path;
-}
-
 static bool there(const char *name) { return access(at(name), F_OK) == 0; }
-
-static void ok(fd_status status, const fd_error *err) {
-    if (status) fail_msg("%s", err->message);
-}
 
 static fd_config small(void) {
     fd_config c;
@@ -337,17 +325,6 @@ static void finished(void **state) {
     c.seed--;
     run.resume = false;
     assert_int_equal(simulate(&run, at("pairs.h5"), &err), FD_ERR_FILE);
-}
-
-static int make_folder(void **state) {
-    (void)state;
-    return mkdtemp(folder) ? 0 : -1;
-}
-static int remove_folder(void **state) {
-    (void)state;
-    char command[300];
-    snprintf(command, sizeof command, "rm -rf '%s'", folder);
-    return system(command);
 }
 
 int main(void) {

@@ -13,17 +13,8 @@
 #include <unistd.h>
 
 #include "flavordiff/stages.h"
+#include "folder.h"
 #include "stages/common.h"
-
-static char folder[] = "/tmp/flavordiff-stages-XXXXXX";
-
-static char *at(const char *name) {
-    static char paths[8][256];
-    static int next;
-    char *path = paths[next++ % 8];
-    snprintf(path, 256, "%s/%s", folder, name);
-    return path;
-}
 
 static fd_config small(const char *target) {
     fd_config c;
@@ -45,10 +36,6 @@ static fd_config small(const char *target) {
 }
 
 static fd_run run_of(const fd_config *config) { return (fd_run){.config = config, .command = "test", .force = true}; }
-
-static void ok(fd_status status, const fd_error *err) {
-    if (status) fail_msg("%s", err->message);
-}
 
 /* pairs.h5, and net.h5 trained on them. */
 static void pairs_and_network(const fd_run *run) {
@@ -485,17 +472,6 @@ static void refusals(void **state) {
     assert_int_equal(fd_stage_train(&run, at("pairs.h5"), NULL, at("x.h5"), &err), FD_ERR_STOPPED);
     assert_int_not_equal(access(at("x.h5"), F_OK), 0);
     assert_int_not_equal(access(at("x.h5.part"), F_OK), 0);
-}
-
-static int make_folder(void **state) {
-    (void)state;
-    return mkdtemp(folder) ? 0 : -1;
-}
-static int remove_folder(void **state) {
-    (void)state;
-    char command[300];
-    snprintf(command, sizeof command, "rm -rf '%s'", folder);
-    return system(command);
 }
 
 int main(void) {
