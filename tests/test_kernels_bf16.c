@@ -14,6 +14,7 @@
 
 #include "amx_emulation.h"
 #include "flavordiff/rng.h"
+#include "kernels/mixed.h"
 
 enum { TABLES = 6, GUARD = 40 };
 static const char *const names[TABLES] = {"portable", "avx2", "avx512", "avx512bf16", "amx", "amx, emulated"};
@@ -227,6 +228,87 @@ static void activations(void **state) {
     free(zeros), free(rounded), free(x), free(y);
 }
 
+/* ---- mixed precision ---- */
+
+/* d act / dz at z of act from the gate: outputs y (SELU, tanh), inputs z (SiLU). */
+static double slope(fd_activation a, double y) {
+    const double scale = 1.0507009873554804934193349852946, alpha = 1.6732632423543772848170429916717;
+    double s = 1 / (1 + exp(-y));
+    switch (a) {
+    case FD_SELU: return y > 0 ? scale : y + scale * alpha;
+    case FD_TANH: return 1 - y * y;
+    case FD_SILU: return s * (1 + y * (1 - s));
+    default: return 1;
+    }
+}
+
+/* act(A B + bias), or A B times the gate's slope, of operands rounded first: |sum| off by gamma_{K+2} sum |a b|, an activation's slope
+ * below 1.7581; activation and slope themselves good to 8 ulp of 1.7581 or the result. Columns of A and B that are poison must not
+ * matter, columns of C beyond whole panels stay as they are; and whatever cut of the rows gives the same bits. */
+static void one_mixed(const fd_kernels *kernels, int m, int n, int k, unsigned variant) {
+    bool turned = variant & 1, gated = variant & 2;
+    fd_activation what = (fd_activation)(variant >> 2 & 3);
+    ptrdiff_t padded = FD_PANEL_UP(n), a_row = turned ? 1 : k + 3, a_col = turned ? m + 5 : 1, c_row = padded + 7;
+    size_t a_size = (size_t)(turned ? k * a_col : m * a_row), c_size = (size_t)(m * c_row);
+    float *a = numbers(a_size, variant), *b = numbers((size_t)(k * padded), variant + 1), *bias = numbers((size_t)padded, variant + 2);
+    float *gate = numbers(c_size, variant + 3), *c = malloc(c_size * sizeof *c), *cut = malloc(c_size * sizeof *cut);
+    void *scratch = aligned_alloc(64, (fd_mixed_scratch_bytes(m, k) + 63) / 64 * 64);
+    for (size_t i = 0; i < a_size; i++) {
+        ptrdiff_t along = turned ? (ptrdiff_t)i % a_col : (ptrdiff_t)i % a_row;
+        if (along >= (turned ? m : k)) a[i] = NAN;
+    }
+    for (int q = 0; q < k; q++)
+        for (ptrdiff_t j = n; j < padded; j++) b[q * padded + j] = NAN;
+    for (size_t i = 0; i < c_size; i++) c[i] = cut[i] = 12345;
+    fd_gemm g = {.m = m, .n = n, .k = k, .a = a, .a_row = a_row, .a_col = a_col, .b = b, .b_row = padded, .b_panel = FD_PANEL,
+                 .bias = gated ? NULL : bias, .c = c, .c_row = c_row, .act = what, .gate = gated ? gate : NULL, .gate_row = c_row,
+                 .gate_act = what};
+    fd_gemm_mixed(kernels, &g, scratch);
+    for (int i = 0, rows = 1; i < m; i += rows, rows = rows % 7 + 3) {
+        fd_gemm part = g;
+        part.m = m - i < rows ? m - i : rows, part.a += i * a_row, part.c = cut + i * c_row, part.gate = gated ? gate + i * c_row : NULL;
+        fd_gemm_mixed(kernels, &part, scratch);
+    }
+    double gamma = (k + 2) * unit / (1 - (k + 2) * unit);
+    for (int i = 0; i < m; i++)
+        for (ptrdiff_t j = 0; j < c_row; j++) {
+            float got = c[i * c_row + j];
+            if (j >= padded) assert_true(got == 12345 && cut[i * c_row + j] == 12345);
+            if (j >= n) continue;
+            double sum = gated ? 0 : bias[j], size = fabs(sum);
+            for (int q = 0; q < k; q++) {
+                double x = (double)fd_bf16_value(fd_bf16_round(a[i * a_row + q * a_col])) *
+                           fd_bf16_value(fd_bf16_round(b[q * padded + j]));
+                sum += x, size += fabs(x);
+            }
+            double factor = gated ? slope(what, gate[i * c_row + j]) : 1, want = gated ? sum * factor : act(what, sum);
+            double bound = gamma * size * (gated ? fabs(factor) : 1.7581) + 8 * unit * (gated ? 2 * 1.7581 * size : fabs(want)) + 1e-30;
+            if (!(fabs(got - want) <= bound))
+                fail_msg("%s m %d n %d k %d variant %u: C[%d,%td] = %.9g, not %.9g +- %.3g", kernels->name, m, n, k, variant & 15, i, j,
+                         (double)got, want, bound);
+            assert_memory_equal(&got, &cut[i * c_row + j], sizeof got);
+        }
+    free(a), free(b), free(bias), free(gate), free(c), free(cut), free(scratch);
+}
+
+static void mixed_products(void **state) {
+    (void)state;
+    static const int ms[] = {1, 2, 13, 15, 16, 17, 31, 32, 33, 63, 64, 65}, ns[] = {1, 23, 32, 33, 70}, ks[] = {1, 2, 23, 31, 32, 33, 77, 268};
+    fd_kernels on_tiles = *fd_kernels_named("portable"); /* but for the product */
+    fd_bf16_kernels product_on_tiles = *on_tiles.bf16;
+    product_on_tiles.gemm = emulation.gemm;
+    on_tiles.bf16 = &product_on_tiles;
+    on_tiles.name = names[TABLES - 1];
+    unsigned variant = 0;
+    for (size_t m = 0; m < sizeof ms / sizeof *ms; m++)
+        for (size_t n = 0; n < sizeof ns / sizeof *ns; n++)
+            for (size_t k = 0; k < sizeof ks / sizeof *ks; k++, variant = variant * 1664525u + 1013904223u)
+                for (int t = 0; t < TABLES; t++) {
+                    const fd_kernels *kernels = t < TABLES - 1 ? fd_kernels_named(names[t]) : &on_tiles;
+                    if (kernels) one_mixed(kernels, ms[m], ns[n], ks[k], variant >> 16);
+                }
+}
+
 static void yardsticks(void **state) {
     (void)state;
     for (int t = 0; t < TABLES - 1; t++)
@@ -236,7 +318,7 @@ static void yardsticks(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(rounding), cmocka_unit_test(products), cmocka_unit_test(any_cut), cmocka_unit_test(activations),
-        cmocka_unit_test(yardsticks),
+        cmocka_unit_test(mixed_products), cmocka_unit_test(yardsticks),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

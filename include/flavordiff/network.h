@@ -20,6 +20,9 @@ enum { FD_MAX_HIDDEN = 16, FD_MAX_WIDTH = 4096 };
 
 typedef enum fd_activation { FD_IDENTITY, FD_SELU, FD_TANH, FD_SILU } fd_activation;
 
+/* What the operands of a network's products are rounded to; their sums are float32. bfloat16 is a float32 cut to 8 significant bits. */
+typedef enum fd_precision { FD_FLOAT32, FD_BF16 } fd_precision;
+
 typedef struct fd_network_spec {
     int dim;                                  /* components of x and of the output: 23 or 21 */
     int n_features;                           /* further inputs of the first layer; 0 in the paper */

@@ -29,13 +29,10 @@ struct fd_denoiser {
 };
 void fd_denoiser_free(fd_denoiser *denoiser); /* NULL ok */
 
-/* What a network's weights and activations are rounded to while it samples. Sums, labels, time, what it returns, and the state
- * x_t are float32 in both. bfloat16 is a float32 cut to 8 significant bits; of a weight's two neighbours steps take turns, so that its
- * mean over steps is nearer than either. */
-typedef enum fd_precision { FD_FLOAT32, FD_BF16 } fd_precision;
-
 /* The trained network as a denoiser: weights packed once for the kernels in use (they are copied,
- * so `network` and `schedule` may go). max_rows = 64. */
+ * so `network` and `schedule` may go). max_rows = 64. `precision` is what weights and activations are rounded to. Sums, labels, time,
+ * what the denoiser returns, and the state x_t are float32 in both; with FD_BF16 steps take turns between a weight's two neighbours, so
+ * that its mean over steps is nearer than either. */
 fd_status fd_network_denoiser(const fd_network *network, const fd_schedule *schedule, fd_precision precision,
                               fd_denoiser **denoiser, fd_error *err);
 

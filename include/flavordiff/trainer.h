@@ -26,6 +26,8 @@ typedef struct fd_train_spec {
     double beta2, epsilon;       /* 0.999, 1e-8 */
     double label_drop;           /* 0.1 */
     double ema_decay;            /* 0.999; the averaged weights are kept beside the raw ones */
+    fd_precision precision;      /* of both operands of every product, forward and backward. Weights, moments, sums, activations,
+                                  * Adam and all losses of validation are float32 in both */
     int frozen_layers;           /* first Q layers keep their weights (appendix C); 0: fine-tuning of all */
     double noise_mean, noise_spread; /* t drawn with log s normal(mean, spread), s = sqrt((1 - abar) / abar): more work
                                       * where it pays; spread 0: t uniform on 1..T, as in the paper */

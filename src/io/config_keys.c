@@ -99,7 +99,7 @@ static const fd_key diffusion_keys[] = {DIFFUSION_KEYS(diffusion)};
         REAL("final_div", s.final_div, 1, 1e12), BOOL("cycle_momentum", s.cycle_momentum),                             \
         BELOW("beta1_min", s.beta1_min, 0, 1), BELOW("beta1_max", s.beta1_max, 0, 1), BELOW("beta2", s.beta2, 0, 1),   \
         ABOVE("epsilon", s.epsilon, 0, 1), REAL("label_drop", s.label_drop, 0, 1),                                     \
-        BELOW("ema_decay", s.ema_decay, 0, 1)
+        BELOW("ema_decay", s.ema_decay, 0, 1), CHOICE("precision", s.precision, precisions)
 
 static const fd_key train_keys[] = {TRAIN_KEYS(train), BOOL("use_ema", train_use_ema), END};
 static const fd_key tune_keys[] = {

@@ -38,6 +38,10 @@ typedef struct fd_bf16_gemm {
 typedef struct fd_bf16_kernels {
     void (*gemm)(const fd_bf16_gemm *product); /* NULL where the compiler had not the instruction set */
     double (*peak)(long rounds);               /* the yardstick, as in fd_kernels */
+    /* Operands from floats, rounded as fd_bf16_round does (numbers below 2^-126 may become 0), zeros up to FD_BF16_K_UP(k): A (m, k),
+     * and one panel of B (k, FD_PANEL). Rows of `in` are in_row apart. */
+    void (*pack_rows)(int m, int k, const float *in, ptrdiff_t in_row, fd_bf16 *out, ptrdiff_t out_row);
+    void (*pack_panel)(int k, const float *in, ptrdiff_t in_row, fd_bf16 *out);
 } fd_bf16_kernels;
 
 extern const fd_bf16_kernels fd_bf16_portable, fd_bf16_avx2, fd_bf16_avx512, fd_bf16_avx512bf16, fd_bf16_amx;

@@ -4,6 +4,7 @@
 #include "kernels/bf16_vectors512.h"
 
 #include "kernels/bf16_finish.h"
+#include "kernels/bf16_pack.h"
 
 /* Some compilers do not know which memory these touch: nothing may move across them. */
 #define FENCE __asm__ volatile("" ::: "memory")
@@ -45,7 +46,7 @@ static double peak(long rounds) {
     return 4.0 * 2 * TILE * TILE * 2 * TILE * (double)((rounds + 15) / 16);
 }
 
-const fd_bf16_kernels fd_bf16_amx = {.gemm = gemm, .peak = peak};
+const fd_bf16_kernels fd_bf16_amx = {.gemm = gemm, .peak = peak, .pack_rows = pack_rows, .pack_panel = pack_panel};
 #else
 const fd_bf16_kernels fd_bf16_amx = {0};
 #endif

@@ -1,7 +1,8 @@
-/* The bfloat16 product, written once. The file that includes this defines, beside what bf16_finish.h needs, FD_MR, the type
+/* The bfloat16 product, written once. The file that includes this defines, beside what bf16_finish.h and bf16_pack.h need, FD_MR, the type
  * `pairs` (VW pairs of bfloat16), pairs_of (from VW words of 32 bits), dot (sum + first products + second products) and
  * FD_BF16, the name of what it defines. A template. */
 #include "kernels/bf16_finish.h"
+#include "kernels/bf16_pack.h"
 
 typedef int32_t vi_any __attribute__((vector_size(VW * 4), aligned(2), may_alias));
 typedef int32_t word_any __attribute__((aligned(2), may_alias));
@@ -91,4 +92,4 @@ static double peak(long rounds) {
     return 4.0 * VW * CHAINS * (double)rounds;
 }
 
-const fd_bf16_kernels FD_BF16 = {.gemm = gemm, .peak = peak};
+const fd_bf16_kernels FD_BF16 = {.gemm = gemm, .peak = peak, .pack_rows = pack_rows, .pack_panel = pack_panel};

@@ -9,13 +9,18 @@ ALWAYS vf dot(vf sum, pairs a, pairs b) { return sum + a.even * b.even + a.odd *
 typedef uint16_t v16 __attribute__((vector_size(VW * 2)));
 typedef uint16_t v16_any __attribute__((vector_size(VW * 2), aligned(2), may_alias));
 
-ALWAYS v16 rounded(vf x) {
-    vu bits = (vu)x, nearest = bits + 0x7fffu + ((bits >> 16) & 1u);
+/* In the upper halves. */
+ALWAYS vu nearest(vf x) {
+    vu bits = (vu)x, up = bits + 0x7fffu + ((bits >> 16) & 1u);
     vi nan = x != x;
-    return __builtin_convertvector((((vu)nan & (bits | 0x400000u)) | (~(vu)nan & nearest)) >> 16, v16);
+    return ((vu)nan & (bits | 0x400000u)) | (~(vu)nan & up);
 }
+
+ALWAYS v16 rounded(vf x) { return __builtin_convertvector(nearest(x) >> 16, v16); }
 
 ALWAYS void round_two(vf low, vf high, uint16_t *to) {
     *(v16_any *)to = rounded(low);
     *(v16_any *)(to + VW) = rounded(high);
 }
+
+ALWAYS vi pair(vf low, vf high) { return (vi)(nearest(low) >> 16 | (nearest(high) & 0xffff0000u)); }

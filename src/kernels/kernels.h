@@ -50,6 +50,8 @@ typedef struct fd_adam {
 typedef struct fd_kernels {
     const char *name; /* "portable", "avx2", "avx512", "avx512bf16", "amx" */
     void (*gemm)(const fd_gemm *product);
+    /* What follows the sums of a panel of C: biases, activation or gate. gemm does it itself. */
+    void (*finish)(const fd_gemm *product, int panel);
     /* out[i] = act(in[i]); in place allowed. Error of SELU, tanh and SiLU: at most 4 ulp of the result. */
     void (*activate)(fd_activation act, size_t n, const float *in, float *out);
     /* out (cols, rows) = transpose of in (rows, cols). */

@@ -147,6 +147,7 @@ ALWAYS void finish_as(fd_activation act, fd_activation gate_act, const fd_gemm *
 }
 
 static void finish(const fd_gemm *g, int panel) {
+    if (!g->bias && !g->row_bias && !g->gate && g->act == FD_IDENTITY) return;
     if (g->gate) { /* the backward pass: no activation */
         switch (g->gate_act) {
         case FD_SELU: finish_as(FD_IDENTITY, FD_SELU, g, panel); break;
@@ -166,7 +167,6 @@ static void finish(const fd_gemm *g, int panel) {
 
 static void gemm(const fd_gemm *g) {
     int tiles = (g->m + FD_MR - 1) / FD_MR, panels = (g->n + FD_PANEL - 1) / FD_PANEL;
-    int work = g->bias || g->row_bias || g->gate || g->act != FD_IDENTITY;
     for (int p = 0; p < panels; p++) {
         const float *b = g->b + p * g->b_panel;
         for (int t = 0, i = 0; t < tiles; t++) { /* tiles of nearly equal height */
@@ -175,7 +175,7 @@ static void gemm(const fd_gemm *g) {
                 micros[rows](g, g->a + i * g->a_row, b + j, g->c + i * g->c_row + p * FD_PANEL + j);
             i += rows;
         }
-        if (work) finish(g, p);
+        finish(g, p);
     }
 }
 
@@ -391,7 +391,7 @@ static double peak(long rounds) {
 
 #define FD_TABLE_WITH(its_name, its_bf16)                                                                              \
     {                                                                                                                  \
-        .name = its_name, .gemm = gemm, .activate = activate, .transpose = transpose, .adam = adam,                    \
+        .name = its_name, .gemm = gemm, .finish = finish, .activate = activate, .transpose = transpose, .adam = adam,                    \
         .normals = normals, .takagi = FD_TAKAGI, .seesaw = &FD_SEESAW, .box_mean = FD_BOX_MEAN,                        \
         .least_norm = FD_LEAST_NORM, .peak = peak, .bf16 = &its_bf16                                                   \
     }

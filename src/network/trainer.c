@@ -5,6 +5,7 @@
 #include <omp.h>
 
 #include "flavordiff/rng.h"
+#include "kernels/mixed.h"
 #include "network/trainer_internal.h"
 
 /* POOL: updates that a source is asked for at once. */
@@ -73,8 +74,14 @@ static void *take(fd_trainer *tr, size_t count, size_t size) {
     return p;
 }
 
+/* In mixed precision the other operand is rounded anew for every block: they are larger. */
+static int block_rows(const fd_trainer *tr) {
+    return tr->spec.precision == FD_BF16 ? FD_MIXED_BLOCK_ROWS : FD_BLOCK_ROWS;
+}
+
 static void lay_out(fd_trainer *tr) {
     size_t padded_batch = (size_t)FD_PANEL_UP(tr->spec.batch);
+    int most = block_rows(tr);
     for (int i = 0; i < tr->n_layers; i++) {
         fd_layer *l = &tr->layers[i];
         l->n_before = i ? tr->net.widths[i - 1] : tr->n_inputs;
@@ -91,14 +98,26 @@ static void lay_out(fd_trainer *tr) {
         l->input = take(tr, padded_batch * (size_t)l->input_row, sizeof(float));
         l->delta = take(tr, padded_batch * (size_t)l->delta_row, sizeof(float));
         if (l->act == FD_SILU) l->before_act = take(tr, padded_batch * (size_t)l->delta_row, sizeof(float));
-        if (i >= tr->spec.frozen_layers) tr->n_blocks += (l->n_out + FD_BLOCK_ROWS - 1) / FD_BLOCK_ROWS;
+        if (i >= tr->spec.frozen_layers) tr->n_blocks += (l->n_out + most - 1) / most;
     }
     tr->blocks = take(tr, (size_t)tr->n_blocks, sizeof *tr->blocks);
     if (!tr->blocks) return;
     int b = 0;
     for (int i = tr->spec.frozen_layers; i < tr->n_layers; i++)
-        for (int row = 0, n = tr->layers[i].n_out; row < n; row += FD_BLOCK_ROWS)
-            tr->blocks[b++] = (fd_block){i, row, n - row < FD_BLOCK_ROWS ? n - row : FD_BLOCK_ROWS};
+        for (int row = 0, n = tr->layers[i].n_out; row < n; row += most)
+            tr->blocks[b++] = (fd_block){i, row, n - row < most ? n - row : most};
+}
+
+/* Scratch of the largest of a worker's products: a layer's weights times a shard, a shard of deltas times them, and a block's gradient. */
+static size_t mixed_bytes(const fd_trainer *tr) {
+    size_t most = fd_mixed_scratch_bytes(FD_MIXED_BLOCK_ROWS, tr->spec.batch);
+    for (int i = 0; i < tr->n_layers; i++) {
+        const fd_layer *l = &tr->layers[i];
+        size_t forward = fd_mixed_scratch_bytes(l->n_out, l->n_in), backward = fd_mixed_scratch_bytes(FD_SHARD, l->n_out);
+        if (forward > most) most = forward;
+        if (backward > most) most = backward;
+    }
+    return (most + ALIGN - 1) / ALIGN * ALIGN;
 }
 
 static void make_workers(fd_trainer *tr) {
@@ -112,7 +131,7 @@ static void make_workers(fd_trainer *tr) {
     }
     size_t x = (size_t)dim * FD_SHARD, rows = FD_SHARD;
     size_t sizes[] = {features * FD_SHARD, features * FD_SHARD, (size_t)(nl + 2) * rows, features * FD_SHARD,
-                      FD_BLOCK_ROWS * row, (size_t)tr->n_inputs * rows, (size_t)nl * rows, rows, x, x, x, x, rows, rows};
+                      (size_t)block_rows(tr) * row, (size_t)tr->n_inputs * rows, (size_t)nl * rows, rows, x, x, x, x, rows, rows};
     enum { PARTS = sizeof sizes / sizeof *sizes };
     size_t total = 0, scratch = tr->informant ? tr->informant->scratch_bytes : 0;
     for (size_t i = 0; i < PARTS; i++) total += sizes[i] = (sizes[i] + 31) / 32 * 32;
@@ -120,7 +139,9 @@ static void make_workers(fd_trainer *tr) {
     tr->workers = take(tr, (size_t)tr->n_workers, sizeof *tr->workers);
     float *at = take(tr, (size_t)tr->n_workers * total, sizeof(float));
     char *informant = scratch ? take(tr, (size_t)tr->n_workers, scratch) : NULL;
-    if (!tr->workers || !at || (scratch && !informant)) return;
+    size_t wide = tr->spec.precision == FD_BF16 ? mixed_bytes(tr) : 0;
+    char *mixed = wide ? take(tr, (size_t)tr->n_workers, wide) : NULL;
+    if (!tr->workers || !at || (scratch && !informant) || (wide && !mixed)) return;
     for (int i = 0; i < tr->n_workers; i++) {
         fd_worker *w = &tr->workers[i];
         float *part[PARTS];
@@ -131,6 +152,7 @@ static void make_workers(fd_trainer *tr) {
                          .before_act = part[3],
                          .gradient = part[4],
                          .rows = {part[5], part[6], part[7], part[8]},
+                         .mixed = wide ? mixed + (size_t)i * wide : NULL,
                          .x = part[9],
                          .noise = part[10],
                          .guess = part[11],

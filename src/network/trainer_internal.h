@@ -18,7 +18,7 @@
 #include "flavordiff/trainer.h"
 #include "kernels/kernels.h"
 
-enum { FD_SHARD = FD_PANEL, FD_BLOCK_ROWS = 12 };
+enum { FD_SHARD = FD_PANEL, FD_BLOCK_ROWS = 12, FD_MIXED_BLOCK_ROWS = 64 };
 
 typedef struct fd_layer {
     int n_before, n_in, n_out; /* n_in = n_before + n_labels + 2: label, time and the constant 1 */
@@ -53,7 +53,8 @@ typedef struct fd_worker {
     float *from, *to;                 /* feature-major activations */
     float *condition;                 /* (n_labels + 2, 32): label, time and 1, feature-major */
     float *before_act;                /* (widest, 32) */
-    float *gradient;                  /* (FD_BLOCK_ROWS, longest row of weights) */
+    float *gradient;                  /* (rows of a block, longest row of weights) */
+    void *mixed;                      /* scratch of products in mixed precision, or NULL */
     fd_rows rows;                     /* one shard of a validation batch */
     float *x, *noise, *guess;         /* (32, dim) of the shard being made */
     int *t;                           /* (32) */

@@ -1,6 +1,12 @@
 #include <string.h>
 
+#include "kernels/mixed.h"
 #include "network/trainer_internal.h"
+
+static void multiply(const fd_trainer *tr, const fd_worker *w, const fd_gemm *g) {
+    if (w->mixed) fd_gemm_mixed(tr->kernels, g, w->mixed);
+    else tr->kernels->gemm(g);
+}
 
 /* Label, time and the constant 1 of the shard's samples, feature-major; zeros beyond the last sample, so that
  * what is computed there is finite and stays unused. */
@@ -62,7 +68,8 @@ const float *fd_pass_forward(const fd_trainer *tr, const float *weights, fd_work
             g.c = w->before_act;
             g.act = FD_IDENTITY;
         }
-        tr->kernels->gemm(&g);
+        if (first >= 0) multiply(tr, w, &g);
+        else tr->kernels->gemm(&g); /* validation */
         if (l->before_act) {
             tr->kernels->activate(l->act, (size_t)l->n_out * FD_SHARD, w->before_act, w->to);
             if (first >= 0)
@@ -99,7 +106,7 @@ void fd_pass_shard(fd_trainer *tr, fd_worker *w, const fd_batch *b, int rows, in
         const fd_layer *l = &tr->layers[i], *below = &tr->layers[i - 1];
         const float *gate =
             below->before_act ? below->before_act + first * below->delta_row : l->input + first * l->input_row;
-        tr->kernels->gemm(&(fd_gemm){.m = rows,
+        multiply(tr, w, &(fd_gemm){.m = rows,
                                      .n = l->n_before,
                                      .k = l->n_out,
                                      .a = l->delta + first * l->delta_row,
@@ -118,7 +125,7 @@ void fd_pass_shard(fd_trainer *tr, fd_worker *w, const fd_batch *b, int rows, in
 
 void fd_pass_block(fd_trainer *tr, fd_worker *w, const fd_block *block, const fd_adam *adam) {
     const fd_layer *l = &tr->layers[block->layer];
-    tr->kernels->gemm(&(fd_gemm){.m = block->rows,
+    multiply(tr, w, &(fd_gemm){.m = block->rows,
                                  .n = l->n_in,
                                  .k = tr->spec.batch,
                                  .a = l->delta + block->row,

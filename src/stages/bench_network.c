@@ -22,13 +22,14 @@ static double layer_flops(const fd_network_spec *spec) {
 
 /* ---- training ------------------------------------------------------------------------------------------------------- */
 
-static fd_status open_training(fd_bench *b, int batch, fd_error *err) {
+static fd_status open_training(fd_bench *b, int batch, fd_precision precision, fd_error *err) {
     const fd_config *config = b->run->config;
     const fd_model *model = b->setting.model;
     size_t dim = (size_t)model->n_params, n_labels = (size_t)model->n_labels;
     fd_network_spec spec = fd_configured_network(config, model);
     fd_train_spec train = config->train;
     train.batch = batch;
+    b->precision = train.precision = precision;
     b->x = malloc(PAIRS * dim * sizeof *b->x);
     b->labels = malloc(PAIRS * n_labels * sizeof *b->labels);
     if (!b->x || !b->labels) return fd_fail(err, FD_ERR_MEMORY, "out of memory");
@@ -45,8 +46,10 @@ static fd_status open_training(fd_bench *b, int batch, fd_error *err) {
     fd_train_data data = {.n = PAIRS, .n_train = PAIRS, .x = b->x, .labels = b->labels};
     return fd_trainer_create(b->network, b->schedule, &train, &data, config->seed, &b->trainer, err);
 }
-static fd_status open_64(fd_bench *b, fd_error *err) { return open_training(b, 64, err); }
-static fd_status open_1024(fd_bench *b, fd_error *err) { return open_training(b, 1024, err); }
+static fd_status open_64(fd_bench *b, fd_error *err) { return open_training(b, 64, b->run->config->train.precision, err); }
+static fd_status open_1024(fd_bench *b, fd_error *err) { return open_training(b, 1024, b->run->config->train.precision, err); }
+static fd_status open_64_bf16(fd_bench *b, fd_error *err) { return open_training(b, 64, FD_BF16, err); }
+static fd_status open_1024_bf16(fd_bench *b, fd_error *err) { return open_training(b, 1024, FD_BF16, err); }
 
 static fd_status train(fd_bench *b, size_t n, double *done, fd_error *err) {
     (void)err;
@@ -208,6 +211,8 @@ static fd_status features(fd_bench *b, size_t n, double *done, fd_error *err) {
 const fd_bench_rate fd_bench_network[] = {
     {"train-64", "updates", "training of the paper's network, batch 64", open_64, train},
     {"train-1024", "updates", "the same, batch 1024", open_1024, train},
+    {"train-64-bf16", "updates", "batch 64 in mixed precision", open_64_bf16, train},
+    {"train-1024-bf16", "updates", "batch 1024 in mixed precision", open_1024_bf16, train},
     {"sample", "steps", "steps of the paper's network, guided as sample says", open_plain, steps},
     {"sample-bf16", "steps", "the same in bfloat16", open_bf16, steps},
     {"features", "rows", "what an informed network is told", open_features, features},
