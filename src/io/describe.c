@@ -117,7 +117,7 @@ static fd_status gather_analysis(const char *path, json_t *into, fd_error *err) 
         else if (!listed) fd_h5_fail(&h, FD_ERR_FORMAT, "/observables cannot be read: the file is damaged; make it again");
         H5Gclose(group);
     }
-    if (h.file >= 0) H5Fclose(h.file);
+    fd_h5_leave(&h);
     if (!h.status) fd_sample_info_json(&info, into);
     json_object_set_new(into, "observables", names);
     return h.status;
@@ -201,7 +201,7 @@ fd_status fd_file_describe(const char *path, bool json, char **text, fd_error *e
     fd_h5_open(&h, path, err);
     fd_provenance_format(&h, format);
     gather_root(&h, object);
-    if (h.file >= 0) H5Fclose(h.file);
+    fd_h5_leave(&h);
     fd_status status = h.status;
     if (status) goto cleanup;
     if (strcmp(format, FD_FORMAT_SAMPLES) == 0)

@@ -45,15 +45,22 @@ void fd_h5_create(fd_h5 *h, const char *name, const char *path, fd_error *err) {
     silence();
     hid_t access = H5Pcreate(H5P_FILE_ACCESS), create = H5Pcreate(H5P_FILE_CREATE);
     h->io = &h->io_error;
-    hid_t driver = fd_h5_use_driver(access, h->io);
+    h->driver = fd_h5_use_driver(access, h->io);
     /* 1.10: checksummed metadata, and readable by every HDF5 since 2016. */
-    if (driver >= 0 && H5Pset_libver_bounds(access, H5F_LIBVER_V110, H5F_LIBVER_V110) >= 0 &&
+    if (h->driver >= 0 && H5Pset_libver_bounds(access, H5F_LIBVER_V110, H5F_LIBVER_V110) >= 0 &&
         H5Pset_fclose_degree(access, H5F_CLOSE_STRONG) >= 0 && H5Pset_obj_track_times(create, false) >= 0)
         h->file = H5Fcreate(name, H5F_ACC_TRUNC, create, access);
-    if (h->file < 0) fail_write(h, "the file");
-    if (driver >= 0) H5FDunregister(driver); /* the open file keeps it */
     H5Pclose(access);
     H5Pclose(create);
+    if (h->file >= 0) return;
+    fail_write(h, "the file");
+    fd_h5_leave(h);
+}
+
+void fd_h5_leave(fd_h5 *h) {
+    if (h->file >= 0) H5Fclose(h->file);
+    if (h->driver > 0) H5FDunregister(h->driver); /* not sooner: closing a file, HDF5 1.10 reads its driver after giving it up */
+    h->file = H5I_INVALID_HID, h->driver = 0;
 }
 
 void fd_h5_close(fd_h5 *h) {
@@ -61,6 +68,7 @@ void fd_h5_close(fd_h5 *h) {
     if (H5Fflush(h->file, H5F_SCOPE_LOCAL) < 0) fail_write(h, "the file");
     if (H5Fclose(h->file) < 0 || h->io_error) fail_write(h, "the file");
     h->file = H5I_INVALID_HID;
+    fd_h5_leave(h);
 }
 
 void fd_h5_drop(fd_h5 *h, hid_t object) {
@@ -240,13 +248,14 @@ void fd_h5_open(fd_h5 *h, const char *path, fd_error *err) {
     } else if (!S_ISREG(info.st_mode)) {
         fd_h5_fail(h, FD_ERR_FILE, "is a %s, not a file", S_ISDIR(info.st_mode) ? "folder" : "device");
     } else {
-        hid_t access = H5Pcreate(H5P_FILE_ACCESS), driver = fd_h5_use_driver(access, h->io);
-        if (driver >= 0 && H5Pset_fclose_degree(access, H5F_CLOSE_STRONG) >= 0)
+        hid_t access = H5Pcreate(H5P_FILE_ACCESS);
+        h->driver = fd_h5_use_driver(access, h->io);
+        if (h->driver >= 0 && H5Pset_fclose_degree(access, H5F_CLOSE_STRONG) >= 0)
             h->file = H5Fopen(path, H5F_ACC_RDONLY, access);
         bool truncated = false;
         if (h->file < 0) H5Ewalk2(H5E_DEFAULT, H5E_WALK_DOWNWARD, find_truncated, &truncated);
-        if (driver >= 0) H5FDunregister(driver);
         H5Pclose(access);
+        if (h->file < 0) fd_h5_leave(h);
         if (h->file < 0 && h->io_error)
             fd_h5_fail(h, FD_ERR_FILE, "cannot open: %s", /* EAGAIN: of the lock */
                        h->io_error == EAGAIN ? "another process is writing it; wait until it is done" : strerror(h->io_error));

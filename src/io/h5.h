@@ -19,7 +19,7 @@
 #include "flavordiff/status.h"
 
 typedef struct fd_h5 {
-    hid_t file;
+    hid_t file, driver; /* driver: how the file is read and written; > 0 while it is open */
     const char *path; /* for messages; borrowed */
     fd_status status;
     fd_error *err; /* where the first failure is described; may be NULL */
@@ -67,6 +67,8 @@ void fd_h5_drop(fd_h5 *h, hid_t object);
 
 /* Opens for reading and tells apart: missing, a folder, empty, not HDF5, truncated or damaged. */
 void fd_h5_open(fd_h5 *h, const char *path, fd_error *err);
+/* Closes what is open. */
+void fd_h5_leave(fd_h5 *h);
 hid_t fd_h5_group(fd_h5 *h, const char *name);
 bool fd_h5_has(fd_h5 *h, const char *name);
 /* Attribute as text; longer than room - 1 is an error. `where` names the object in messages. */

@@ -10,7 +10,7 @@
 
 /* Makes files created or opened with `access` go through the driver; *error (0 before) receives the first errno (EAGAIN:
  * another process has locked the file for writing) and must stay in place until the file is closed. Returns the driver's id
- * for H5FDunregister() after H5Fcreate() or H5Fopen(), or negative. */
+ * for H5FDunregister() after H5Fclose(), or negative. */
 hid_t fd_h5_use_driver(hid_t access, int *error);
 
 #endif

@@ -169,7 +169,7 @@ static fd_status verify_file(walk *w, const char *path, int depth, fd_error *err
     fd_h5_open(&h, path, err);
     fd_provenance_format(&h, format);
     char *parents = fd_h5_get_long_text(&h, h.file, "the file", "parents");
-    if (h.file >= 0) H5Fclose(h.file);
+    fd_h5_leave(&h);
     fd_status status = h.status;
     for (const char *line = parents; line && *line && !status; line += strcspn(line, "\n"), line += *line == '\n')
         status = verify_parent(w, path, line, depth, err);

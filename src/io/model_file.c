@@ -406,7 +406,7 @@ fd_status fd_model_file_read(const char *path, fd_model_file *file, fd_error *er
     read_schedule(&h, &file->schedule);
     read_informant(&h, file);
     read_training(&h, file);
-    if (h.file >= 0) H5Fclose(h.file);
+    fd_h5_leave(&h);
     if (h.status) fd_model_file_clear(file);
     return h.status;
 }
@@ -416,7 +416,7 @@ fd_status fd_model_file_is_informed(const char *path, bool *informed, fd_error *
     fd_h5_open(&h, path, err);
     fd_provenance_check(&h, FD_FORMAT_NETWORK);
     *informed = !h.status && fd_h5_has(&h, "informant");
-    if (h.file >= 0) H5Fclose(h.file);
+    fd_h5_leave(&h);
     return h.status;
 }
 

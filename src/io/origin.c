@@ -111,7 +111,7 @@ fd_status fd_origin_read(const char *path, fd_origin *o, fd_error *err) {
     if (!h.status) add_config(&h, o);
     if (model >= 0) H5Gclose(model);
     if (samples >= 0) H5Gclose(samples);
-    if (h.file >= 0) H5Fclose(h.file);
+    fd_h5_leave(&h);
     if (h.status) fd_origin_free(o);
     else if (o->n) qsort(o->facts, o->n, sizeof *o->facts, by_key);
     return h.status;

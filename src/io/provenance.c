@@ -79,7 +79,7 @@ bool fd_provenance_same(const char *path, const fd_provenance *p) {
         free(text);
     }
     same = same && fd_h5_get_u64(&h, h.file, "the file", "seed") == p->seed && !h.status;
-    if (h.file >= 0) H5Fclose(h.file);
+    fd_h5_leave(&h);
     return same;
 }
 

@@ -164,7 +164,7 @@ fd_status fd_samples_open(const char *path, fd_sample_reader **reader, fd_sample
 
 void fd_samples_close(fd_sample_reader *reader) {
     if (!reader) return;
-    if (reader->h5.file >= 0) H5Fclose(reader->h5.file); /* closes the datasets too */
+    fd_h5_leave(&reader->h5); /* closes the datasets too */
     free(reader->path);
     free(reader);
 }
