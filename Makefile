@@ -2,7 +2,8 @@
 #   make reproduce   install what is missing, build, run recipes/quick.yaml into runs/quick
 #   make check       the same set-up, then every test, once for each instruction set this machine has
 #   make check-mpi   the program with MPI (docs/clusters.md) and the tests of several ranks
-# And: make (build/flavordiff), make install (PREFIX, DESTDIR), make deb, make bench, make docs, make lint, make clean.
+# And: make (build/flavordiff), make install (PREFIX, DESTDIR), make deb, make bench, make docs, make lint, make coverage, make tsan,
+# make valgrind, make clean.
 MAKEFLAGS += --no-print-directory
 BUILD ?= build
 CMAKE_FLAGS ?=
@@ -16,7 +17,7 @@ export GOMP_SPINCOUNT ?= 3000
 CHECK_PACKAGES = python3-h5py python3-matplotlib
 MPI_PACKAGES = libopenmpi-dev openmpi-bin python3-h5py
 
-.PHONY: all setup reproduce check check-mpi test lint install deb bench docs clean
+.PHONY: all setup reproduce check check-mpi test lint coverage tsan valgrind install deb bench docs clean
 
 all: $(BUILD)/CMakeCache.txt
 	@cmake --build $(BUILD) --parallel $(JOBS)
@@ -56,6 +57,32 @@ test:
 lint:
 	@sh scripts/setup.sh clang libomp-dev clang-tidy cppcheck
 	@sh scripts/lint.sh
+
+# What uses threads, under the thread sanitizer. clang: the OpenMP runtime of gcc is not made for it, that of LLVM tells it
+# (through Archer) where threads meet.
+TSAN_TESTS = threads|team|region|trainer|reference|kernels|network|mcmc|stages|diffusion
+tsan:
+	@sh scripts/setup.sh $(CHECK_PACKAGES) clang libomp-dev
+	@cmake --preset tsan >/dev/null
+	@cmake --build build-tsan --parallel $(JOBS)
+	@cd build-tsan && OMP_NUM_THREADS=2 TSAN_OPTIONS=ignore_noninstrumented_modules=1 \
+	    ctest --output-on-failure --no-tests=error -R '^test_($(TSAN_TESTS))$$'
+
+# Lines of src that the tests run; one thread, for threads share the counters. Left out: faults makes the writing of counts fail,
+# installed links without them.
+coverage:
+	@sh scripts/setup.sh $(CHECK_PACKAGES) gcc gcovr
+	@cmake --preset coverage >/dev/null
+	@cmake --build build-coverage --parallel $(JOBS)
+	@find build-coverage -name '*.gcda' -delete
+	@cd build-coverage && OMP_NUM_THREADS=1 ctest --output-on-failure --no-tests=error -E '^(faults|installed)$$'
+	@gcovr -r . --object-directory build-coverage --filter src/ --fail-under-line 90
+
+# Test programs under valgrind's memcheck.
+valgrind:
+	@sh scripts/setup.sh $(CHECK_PACKAGES) valgrind
+	@$(MAKE) all
+	@sh scripts/memcheck.sh $(BUILD)
 
 # Program, libraries, headers, pkg-config file, target sets, recipes, examples.
 PRODUCTS = flavordiff flavordiff_shared flavordiff_static
