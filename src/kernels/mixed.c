@@ -20,7 +20,7 @@ static void pack_columns(const fd_kernels *kernels, const fd_gemm *g, fd_bf16 *a
 void fd_gemm_mixed(const fd_kernels *kernels, const fd_gemm *g, void *scratch) {
     fd_bf16 *a = scratch, *b = a + g->m * row_of(g->k);
     if (g->a_col == 1) kernels->bf16->pack_rows(g->m, g->k, g->a, g->a_row, a, row_of(g->k));
-    else pack_columns(kernels, g, a, (float *)(b + FD_BF16_K_UP(g->k) * FD_PANEL));
+    else pack_columns(kernels, g, a, (void *)(b + FD_BF16_K_UP(g->k) * FD_PANEL));
     for (int panel = 0; panel * FD_PANEL < g->n; panel++) {
         kernels->bf16->pack_panel(g->k, g->b + panel * g->b_panel, g->b_row, b);
         kernels->bf16->gemm(&(fd_bf16_gemm){.m = g->m,
