@@ -35,7 +35,7 @@ static fd_status run_shared(const fd_mcmc *m, uint64_t first_chain, size_t n, do
         status = fd_mcmc_run_alone(m, first_chain + from, to - from, theta + from * row, first_step, steps, stride,
                           trace ? traces + from * draws * row : NULL, &of_rank[m->team->rank], err);
     status = fd_team_agree(m->team, status, err);
-    if (!status) {
+    if (!status && of_rank && traces) {
         fd_team_share_rows(m->team, theta, n, FD_MCMC_TILE, row * sizeof *theta);
         fd_team_share_rows(m->team, traces, n, FD_MCMC_TILE, draws * row * sizeof *traces);
         share_counts(m, of_rank, counts);
