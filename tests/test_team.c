@@ -237,6 +237,9 @@ static void networks(void **state) {
     make_files();
     c.train.batch = 150; /* shards of 32: one is cut short */
     same_in_ranks(&c, train, 10);
+    c.train.precision = FD_BF16;
+    same_in_ranks(&c, train, 10);
+    c.train.precision = FD_FLOAT32;
     c.tune.frozen_layers = 1;
     same_in_ranks(&c, tune, 10);
     c.train.ema_decay = 0; /* no averaged weights */
