@@ -10,20 +10,7 @@
 #include <unistd.h>
 
 #include "flavordiff/bench.h"
-
-static char folder[] = "/tmp/flavordiff-bench-XXXXXX";
-
-static const char *at(const char *name) {
-    static char paths[4][256];
-    static int next;
-    char *path = paths[next++ % 4];
-    snprintf(path, 256, "%s/%s", folder, name);
-    return path;
-}
-
-static void ok(fd_status status, const fd_error *err) {
-    if (status) fail_msg("%s", err->message);
-}
+#include "folder.h"
 
 /* ---- memory --------------------------------------------------------------------------------------------------------- */
 

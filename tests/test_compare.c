@@ -6,18 +6,9 @@
 #include <unistd.h>
 
 #include "flavordiff/compare.h"
+#include "folder.h"
 
 enum { DIM = 23, N_LAB = 11, ROWS = 1500 };
-static char folder[] = "/tmp/flavordiff-compare-XXXXXX";
-
-static const char *at(const char *name) {
-    static char paths[4][256];
-    static int next;
-    char *path = paths[next++ % 4];
-    snprintf(path, 256, "%s/%s", folder, name);
-    return path;
-}
-
 enum { ORIENTED = -2 };
 
 /* theta through the symmetry that orients it. */
@@ -176,12 +167,7 @@ static void refusals(void **state) {
     fd_comparison_free(&c); /* zeroed after a failure */
 }
 
-static int make_folder(void **state) {
-    (void)state;
-    return mkdtemp(folder) ? 0 : -1;
-}
-
-static int remove_folder(void **state) {
+static int remove_all(void **state) {
     (void)state;
     static const char *const names[] = {"a.h5", "b.h5", "k.h5", "io.h5", "o.h5"};
     for (int i = 0; i < 5; i++) unlink(at(names[i]));
@@ -195,5 +181,5 @@ int main(void) {
         cmocka_unit_test(whole_rows),
         cmocka_unit_test(refusals),
     };
-    return cmocka_run_group_tests(tests, make_folder, remove_folder);
+    return cmocka_run_group_tests(tests, make_folder, remove_all);
 }

@@ -15,6 +15,7 @@
 
 #include "flavordiff/rng.h"
 #include "flavordiff/stages.h"
+#include "folder.h"
 #include "inference/stats.h"
 #include "inference/stopping.h"
 
@@ -127,20 +128,6 @@ static void effective_sizes(void **state) {
 }
 
 /* ---- the stage ------------------------------------------------------------------------------------------------- */
-
-static char folder[] = "/tmp/flavordiff-stopping-XXXXXX";
-
-static const char *at(const char *name) {
-    static char paths[4][256];
-    static int next;
-    char *path = paths[next++ % 4];
-    snprintf(path, 256, "%s/%s", folder, name);
-    return path;
-}
-
-static void ok(fd_status status, const fd_error *err) {
-    if (status) fail_msg("%s", err->message);
-}
 
 /* A network that knows nothing, and the projection, which finds solutions all the same: some samples are, some not. */
 static fd_config settings(void) {
