@@ -10,6 +10,7 @@
 
 #include "cli/cli.h"
 #include "cli/csv.h"
+#include "io/text.h"
 
 typedef struct evaluation {
     const fd_model *model;
@@ -95,9 +96,9 @@ static fd_status to_output(const cli *c, evaluation *e, csv_reader *reader, fd_e
     size_t length = 0;
     if (!c->force && access(c->output, F_OK) == 0)
         return fd_fail(err, FD_ERR_FILE, "%s: exists already; give --force to replace it", c->output);
-    if (!(e->out = open_memstream(&text, &length))) return fd_fail(err, FD_ERR_MEMORY, "out of memory");
+    if (!(e->out = open_memstream(&text, &length))) return fd_fail(err, FD_ERR_MEMORY, "%s: out of memory", c->output);
     fd_status status = all(e, reader, err);
-    if (fclose(e->out) != 0 && !status) status = fd_fail(err, FD_ERR_MEMORY, "out of memory");
+    if (!fd_text_finish(e->out, &text) && !status) status = fd_fail(err, FD_ERR_MEMORY, "%s: out of memory", c->output);
     if (!status) status = fd_write_text(c->output, text, length, err);
     free(text);
     return status;

@@ -8,6 +8,7 @@
 
 #include "flavordiff/files.h"
 #include "io/config_keys.h"
+#include "io/text.h"
 #include "io/yaml.h"
 
 enum { MAX_CONFIG_BYTES = 1 << 20, MAX_PLACE = 96 };
@@ -327,9 +328,11 @@ static fd_status check(const fd_config *c, const source *from, fd_error *err) {
     char message[200];
     fd_model *model = NULL;
     fd_error inner = {0};
-    if (fd_model_create(&c->model, &model, &inner)) return fail_at(err, from, "model.kind", inner.message);
+    fd_status status = fd_model_create(&c->model, &model, &inner);
+    if (status == FD_ERR_MEMORY) return fd_fail(err, status, "configuration: %s", inner.message);
+    if (status) return fail_at(err, from, "model.kind", inner.message);
     fd_model_free(model);
-    fd_status status = check_diffusion(&c->diffusion, "diffusion", from, err);
+    status = check_diffusion(&c->diffusion, "diffusion", from, err);
     if (!status) status = check_diffusion(&c->informed.diffusion, "informed.diffusion", from, err);
     if (status) return status;
     if (c->tune.frozen_layers > c->network.n_hidden) {
@@ -496,9 +499,5 @@ fd_status fd_config_dump(const fd_config *config, char **text, fd_error *err) {
     FILE *out = open_memstream(text, &length);
     if (!out) return fd_fail(err, FD_ERR_MEMORY, "configuration: out of memory");
     print_keys(out, fd_config_keys, config, 0);
-    bool good = !ferror(out);
-    if (fclose(out) == 0 && good) return FD_OK;
-    free(*text);
-    *text = NULL;
-    return fd_fail(err, FD_ERR_MEMORY, "configuration: out of memory");
+    return fd_text_finish(out, text) ? FD_OK : fd_fail(err, FD_ERR_MEMORY, "configuration: out of memory");
 }

@@ -7,6 +7,7 @@
 #include <yaml.h>
 
 #include "io/config_keys.h"
+#include "io/text.h"
 
 enum { MAX_DEPTH = 8, MAX_NODES = 100000 };
 
@@ -114,7 +115,7 @@ static int print(yaml_document_t *document, char **text, size_t *length) {
     *text = NULL;
     FILE *out = open_memstream(text, length);
     if (!out || !yaml_emitter_initialize(&emitter)) {
-        if (out) fclose(out);
+        fd_text_finish(out, text);
         yaml_document_delete(document);
         return 0;
     }
@@ -122,8 +123,7 @@ static int print(yaml_document_t *document, char **text, size_t *length) {
     yaml_emitter_set_unicode(&emitter, 1);
     int good = yaml_emitter_open(&emitter) && yaml_emitter_dump(&emitter, document) && yaml_emitter_close(&emitter);
     yaml_emitter_delete(&emitter);
-    good = good && !ferror(out);
-    return fclose(out) == 0 && good;
+    return fd_text_finish(out, text) && good;
 }
 
 fd_status fd_config_override(const char *text, size_t length, const char *setting, char **out, size_t *out_length,

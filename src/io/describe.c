@@ -9,6 +9,7 @@
 #include "io/json.h"
 #include "io/provenance.h"
 #include "io/sample_info.h"
+#include "io/text.h"
 
 static json_t *json_number(double x) { return isfinite(x) ? json_real(x) : json_null(); }
 
@@ -179,8 +180,7 @@ static char *as_lines(json_t *object) {
         print_lines(out, object, 0);
         print_config(out, json_string_value(json_object_get(object, "config")));
     }
-    good = good && !ferror(out);
-    if (out && fclose(out) == 0 && good) return text;
+    if (fd_text_finish(out, &text) && good) return text;
     free(text);
     return NULL;
 }

@@ -10,6 +10,7 @@
 #include "io/json.h"
 #include "io/origin.h"
 #include "io/provenance.h"
+#include "io/text.h"
 
 /* ---- diff -------------------------------------------------------------------------------------------------------- */
 
@@ -45,15 +46,6 @@ static void diff_json(FILE *out, const char *paths[2], const fd_origin *a, const
     json_decref(root);
 }
 
-/* Closes a memory stream; NULL where it ran short. */
-static char *finish(FILE *out, char **text) {
-    bool good = out && !ferror(out);
-    if (out && fclose(out) != 0) good = false;
-    if (good) return *text;
-    free(*text);
-    return *text = NULL;
-}
-
 fd_status fd_files_diff(const char *path_a, const char *path_b, bool json, char **text, fd_error *err) {
     fd_origin a, b = {0};
     size_t size;
@@ -64,7 +56,7 @@ fd_status fd_files_diff(const char *path_a, const char *path_b, bool json, char 
         FILE *out = open_memstream(text, &size);
         if (out && json) diff_json(out, (const char *[]){path_a, path_b}, &a, &b);
         else if (out) diff_text(out, &a, &b);
-        if (!finish(out, text) || (json && !**text)) status = fd_fail(err, FD_ERR_MEMORY, "%s: out of memory", path_a);
+        if (!fd_text_finish(out, text) || (json && !**text)) status = fd_fail(err, FD_ERR_MEMORY, "%s: out of memory", path_a);
     }
     fd_origin_free(&a);
     fd_origin_free(&b);
@@ -208,7 +200,7 @@ fd_status fd_verify(const char *path, bool json, char **text, fd_error *err) {
     fd_json_watch();
     if (json && !(w->list = json_array())) status = fd_fail(err, FD_ERR_MEMORY, "%s: out of memory", path);
     if (!status) status = verify_file(w, path, 0, err);
-    if (!finish(w->out, text) && !status) status = fd_fail(err, FD_ERR_MEMORY, "%s: out of memory", path);
+    if (!fd_text_finish(w->out, text) && !status) status = fd_fail(err, FD_ERR_MEMORY, "%s: out of memory", path);
     if (w->list) {
         fd_status told = list_text(w, path, text, status ? NULL : err);
         if (!status) status = told;

@@ -10,6 +10,7 @@
 #include "io/file_safety.h"
 #include "io/origin.h"
 #include "io/sample_info.h"
+#include "io/text.h"
 #include "stages/common.h"
 
 enum { ROWS = 4096 };
@@ -153,8 +154,7 @@ static fd_status check_parts(merge *m, const char *out, bool force, fd_error *er
     if (!status) status = fd_check_not_input(out, inputs, err);
     free(inputs);
     for (int i = 0; i < m->n && !status; i++) status = check_part(m, i, err);
-    if (m->parents_out && ferror(m->parents_out)) good = false;
-    if (m->parents_out && fclose(m->parents_out) != 0) good = false;
+    if (!fd_text_finish(m->parents_out, &m->parents)) good = false;
     return status || good ? status : fd_fail(err, FD_ERR_MEMORY, "%s: out of memory", out);
 }
 

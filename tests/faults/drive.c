@@ -1,7 +1,8 @@
 /* Walks through the calls of small jobs of every verb and makes each fail in turn. A job that meets a failure must end by
  * itself with exit code 1 and one line on standard error, and leave under every name what a good run leaves there or what
  * was there before, and nothing else; or take no notice and write what a good run writes, to the byte.
- * Usage: drive [--full] [--from N] [--job WORD] FLAVORDIFF SOURCE_FOLDER SHIM; without --full some calls, with another N others */
+ * Usage: drive [--full | --places] [--kinds KIND,...] [--from N] [--job WORD] FLAVORDIFF SOURCE_FOLDER SHIM
+ * --full: every call; --places: the first by every chain of callers; else some, with another N others */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
@@ -21,10 +22,11 @@
 
 enum { MAX_FILES = 256, MAX_WORDS = 40, SECONDS = 300 };
 static const char *program, *source, *shim, *only;
-static bool full;
+static bool full, by_place;
+static const char *kinds; /* NULL: all */
 static char root[] = "/tmp/faults.XXXXXX";
 static unsigned turn; /* which calls without --full */
-static int failures, runs, survived, inside;
+static int failures, runs, survived, not_met, inside;
 
 static void die(const char *what) {
     fprintf(stderr, "drive: %s: %s\n", what, strerror(errno));
@@ -105,6 +107,26 @@ static char *slurp(const char *name, size_t *length) {
     return text;
 }
 
+/* What the shim noted in a good run: the first call by every chain of callers, kind by kind in rising order. */
+static unsigned long (*places)[2];
+static size_t n_places;
+
+static void read_places(void) {
+    size_t length;
+    const char *from = slurp("places", &length);
+    free(places);
+    places = malloc(length + 1);
+    if (!places) die("places");
+    memcpy(places, from, length);
+    n_places = length / sizeof *places;
+}
+
+static unsigned long place_after(int kind, unsigned long last) {
+    for (size_t i = 0; i < n_places; i++)
+        if (places[i][0] == (unsigned long)kind && places[i][1] > last) return places[i][1];
+    return ULONG_MAX;
+}
+
 static void child(const char *folder, char *command, const char *fault) {
     char *words[MAX_WORDS] = {"flavordiff"}, path[PATH_MAX];
     int n = 1;
@@ -124,7 +146,9 @@ static void child(const char *folder, char *command, const char *fault) {
     }
     snprintf(path, sizeof path, "%s/report", root);
     setenv("FAULT_REPORT", path, 1);
+    snprintf(path, sizeof path, "%s/places", root);
     if (fault) setenv("FAULT", fault, 1);
+    else setenv("FAULT_PLACES", path, 1);
     setenv("LD_PRELOAD", shim, 1);
     alarm(SECONDS);
     execv(program, words);
@@ -198,46 +222,67 @@ static const char *wrong_with(const outcome *o, const outcome *good, const tree 
     return NULL;
 }
 
-static void walk(const char *before_name, const char *command) {
-    static tree before, wanted, after;
-    outcome good, o;
+typedef struct job {
+    const char *before_name, *command;
     char good_folder[PATH_MAX], try_folder[PATH_MAX];
-    snprintf(good_folder, sizeof good_folder, "%s/good", root);
-    snprintf(try_folder, sizeof try_folder, "%s/try", root);
-    fresh_folder(good_folder, before_name);
-    read_tree(good_folder, &before);
-    run(good_folder, command, NULL, &good);
-    read_tree(good_folder, &wanted);
-    if (!good.calls[ALLOC] && !good.state) {
-        failures++;
-        printf("FAIL: the shim saw no call of: %s\n", command);
-        return;
-    }
-    if (good.state) {
-        failures++;
-        printf("FAIL: the job itself: %s\n  | %s", command, good.said);
-        return;
-    }
+    outcome good;
+    tree before, wanted;
+} job;
+
+static void try_fault(const job *j, int kind, unsigned long call, bool sticky) {
+    static tree after;
+    outcome o;
+    char fault[64], text[300];
+    snprintf(fault, sizeof fault, "%s:%lu%s", kind_names[kind], call, sticky ? "+" : "");
+    fresh_folder(j->try_folder, j->before_name);
+    run(j->try_folder, j->command, fault, &o);
+    read_tree(j->try_folder, &after);
+    const char *wrong = wrong_with(&o, &j->good, &j->before, &after, &j->wanted, kind, text, sizeof text);
+    survived += o.state == 0;
+    not_met += !o.fired;
+    if (!wrong) return;
+    failures++;
+    printf("FAIL: FAULT=%s of %lu: flavordiff %s\n  %s\n  | %.300s%s", fault, j->good.calls[kind], j->command, wrong, o.said,
+           o.said[0] ? "" : "\n");
+    fflush(stdout);
+}
+
+static bool good_run(job *j) {
+    snprintf(j->good_folder, sizeof j->good_folder, "%s/good", root);
+    snprintf(j->try_folder, sizeof j->try_folder, "%s/try", root);
+    fresh_folder(j->good_folder, j->before_name);
+    read_tree(j->good_folder, &j->before);
+    run(j->good_folder, j->command, NULL, &j->good);
+    read_tree(j->good_folder, &j->wanted);
+    if (j->good.calls[ALLOC] && !j->good.state) return true;
+    failures++;
+    if (j->good.state) printf("FAIL: the job itself: %s\n  | %s", j->command, j->good.said);
+    else printf("FAIL: the shim saw no call of: %s\n", j->command);
+    return false;
+}
+
+/* The next call of a kind to fail, after call `last`; 0: no more. */
+static unsigned long next_call(const job *j, int kind, unsigned long last, unsigned long first, unsigned long stride) {
+    unsigned long n = j->good.calls[kind], next = last ? last + stride : first;
+    if (by_place) next = place_after(kind, last);
+    return next <= n ? next : 0;
+}
+
+static void walk(const char *before_name, const char *command) {
+    static job j;
+    j = (job){.before_name = before_name, .command = command};
+    if (!good_run(&j)) return;
+    read_places();
     for (int kind = 0; kind < KINDS; kind++) {
-        unsigned long n = good.calls[kind];
-        /* Without --full: some of them, others in every job. */
+        if (kinds && !strstr(kinds, kind_names[kind])) continue;
+        unsigned long n = j.good.calls[kind];
+        /* Some of them, others in every job. */
         unsigned long most = kind == ALLOC ? 4 : 1, stride = full || n <= most ? 1 : n / most;
-        bool sticky_too = kind == WRITES || kind == OPENS;
-        for (unsigned long i = stride == 1 ? 1 : 1 + turn++ % stride; i <= n; i += stride)
-            for (int sticky = 0; sticky <= sticky_too; sticky++) {
-                char fault[64], text[300];
-                snprintf(fault, sizeof fault, "%s:%lu%s", kind_names[kind], i, sticky ? "+" : "");
-                fresh_folder(try_folder, before_name);
-                run(try_folder, command, fault, &o);
-                read_tree(try_folder, &after);
-                const char *wrong = wrong_with(&o, &good, &before, &after, &wanted, kind, text, sizeof text);
-                survived += o.state == 0;
-                if (!wrong) continue;
-                failures++;
-                printf("FAIL: FAULT=%s of %lu: flavordiff %s\n  %s\n  | %.300s%s", fault, n, command, wrong, o.said,
-                       o.said[0] ? "" : "\n");
-                fflush(stdout);
-            }
+        unsigned long first = stride == 1 ? 1 : 1 + turn++ % stride;
+        for (unsigned long call = 0; (call = next_call(&j, kind, call, first, stride)) != 0;) {
+            try_fault(&j, kind, call, false);
+            if (kind == WRITES || kind == OPENS) try_fault(&j, kind, call, true);
+        }
     }
 }
 
@@ -246,10 +291,13 @@ int main(int argc, char **argv) {
     int i = 1;
     for (; i < argc && argv[i][0] == '-'; i++) {
         if (strcmp(argv[i], "--full") == 0) full = true;
+        if (strcmp(argv[i], "--places") == 0) by_place = true;
+        if (strcmp(argv[i], "--kinds") == 0 && i + 1 < argc) kinds = argv[++i];
         if (strcmp(argv[i], "--from") == 0 && i + 1 < argc) turn = (unsigned)atoi(argv[++i]);
         if (strcmp(argv[i], "--job") == 0 && i + 1 < argc) only = argv[++i];
     }
-    if (argc - i != 3) return fprintf(stderr, "usage: drive [--full] [--from N] [--job WORD] FLAVORDIFF SOURCE_FOLDER SHIM\n"), 2;
+    if (argc - i != 3) return fprintf(stderr, "usage: drive %s FLAVORDIFF SOURCE_FOLDER SHIM\n",
+                       "[--full | --places] [--kinds KIND,...] [--from N] [--job WORD]"), 2;
     program = realpath(argv[i], NULL), source = realpath(argv[i + 1], NULL), shim = realpath(argv[i + 2], NULL);
     if (!program || !source || !shim || !mkdtemp(root) || !getcwd(here, sizeof here)) die("start");
     snprintf(path, sizeof path, "%s/tests/faults:%s", source, getenv("PATH"));
@@ -269,11 +317,12 @@ int main(int argc, char **argv) {
         line[strcspn(line, "\n")] = '\0';
         if (line[0] == '#' || !bar || (only && !strstr(line, only))) continue;
         *bar = '\0';
-        bool long_one = strncmp(bar + 3, "run ", 4) == 0; /* only with --full */
-        if (full || only || !long_one) walk(line, bar + 3);
+        bool long_one = strncmp(bar + 3, "run ", 4) == 0; /* not with some calls of each */
+        if (full || by_place || only || !long_one) walk(line, bar + 3);
     }
     fclose(jobs);
     nftw(root, remove_one, 16, FTW_PHYS | FTW_DEPTH);
-    printf("%d runs, %d took no notice and were right, %d ended inside HDF5, %d failures\n", runs, survived, inside, failures);
+    printf("%d runs, %d took no notice and were right (%d did not meet the fault), %d ended inside HDF5, %d failures\n", runs,
+           survived, not_met, inside, failures);
     return failures != 0;
 }

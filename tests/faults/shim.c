@@ -1,5 +1,6 @@
 /* Preloaded into a program, makes one call of one kind fail: FAULT=KIND:N the N-th, FAULT=KIND:N+ the N-th and all after it.
- * FAULT_REPORT names a file that gets an 'F' when that happens and, at the end, how often each kind was called.
+ * FAULT_REPORT names a file that gets an 'F' when that happens and, at the end, how often each kind was called;
+ * FAULT_PLACES one that gets the kind and the number of every call that came by a way (chain of callers) not met before.
  * Clocks stand still, so that two runs write the same bytes. Children are left alone. */
 #define _GNU_SOURCE
 #include <dlfcn.h>
@@ -9,6 +10,7 @@
 #include <link.h>
 #include <stdarg.h>
 #include <stdbool.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,7 +23,7 @@
 #include "faults.h"
 
 static bool ready;
-static int wanted = -1, report = -1;
+static int wanted = -1, report = -1, places = -1;
 static unsigned long at, calls[KINDS];
 static bool and_after;
 static struct {
@@ -48,9 +50,14 @@ static int range_of(struct dl_phdr_info *info, size_t size, void *user) {
     return 0;
 }
 
+static int open_for_us(const char *variable) {
+    const char *path = getenv(variable);
+    return path ? (int)syscall(SYS_openat, AT_FDCWD, path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600) : -1;
+}
+
 __attribute__((constructor)) static void begin(void) {
-    const char *fault = getenv("FAULT"), *path = getenv("FAULT_REPORT");
-    if (path) report = (int)syscall(SYS_openat, AT_FDCWD, path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    const char *fault = getenv("FAULT");
+    report = open_for_us("FAULT_REPORT"), places = open_for_us("FAULT_PLACES");
     if (fault) {
         size_t length = strcspn(fault, ":");
         for (int k = 0; k < KINDS; k++)
@@ -69,22 +76,43 @@ __attribute__((destructor)) static void finish(void) {
     if (report >= 0) syscall(SYS_write, report, calls, sizeof calls);
 }
 
-/* Whether HDF5 is among the callers: libc may be allocating for it. */
-static bool inside_hdf5(void) {
+/* The callers; whether HDF5 is among them: libc may be allocating for it. */
+static bool callers(uint64_t *hash) {
     void *frames[64];
     ready = false; /* backtrace() may allocate */
     int n = backtrace(frames, 64);
     ready = true;
-    for (int i = 0; i < n; i++)
-        if (hdf5.lo <= (uintptr_t)frames[i] && (uintptr_t)frames[i] < hdf5.hi) return true;
-    return false;
+    bool through_hdf5 = false;
+    *hash = 0xcbf29ce484222325u;
+    for (int i = 0; i < n; i++) {
+        uintptr_t where = (uintptr_t)frames[i];
+        *hash = (*hash ^ where) * 0x100000001b3u;
+        if (hdf5.lo <= where && where < hdf5.hi) through_hdf5 = true;
+    }
+    return through_hdf5;
+}
+
+static void note_place(int kind, unsigned long n) {
+    enum { SLOTS = 1 << 16 };
+    static uint64_t seen[SLOTS];
+    uint64_t hash;
+    if (callers(&hash) && kind == ALLOC) return;
+    hash = (hash ^ (unsigned)kind) * 0x100000001b3u | 1;
+    size_t slot = hash >> 48;
+    while (seen[slot] && seen[slot] != hash) slot = (slot + 1) % SLOTS;
+    if (seen[slot]) return;
+    seen[slot] = hash;
+    unsigned long record[2] = {(unsigned long)kind, n};
+    syscall(SYS_write, places, record, sizeof record);
 }
 
 static bool fails(int kind) {
     if (!ready) return false;
     unsigned long n = __atomic_add_fetch(&calls[kind], 1, __ATOMIC_RELAXED);
+    if (places >= 0) note_place(kind, n);
+    uint64_t unused;
     if (kind != wanted || !(n == at || (and_after && n > at))) return false;
-    if (kind == ALLOC && inside_hdf5()) return false;
+    if (kind == ALLOC && callers(&unused)) return false;
     if (report >= 0) syscall(SYS_write, report, "F", (size_t)1);
     return true;
 }
