@@ -78,11 +78,11 @@ coverage:
 	@cd build-coverage && OMP_NUM_THREADS=1 ctest --output-on-failure --no-tests=error -E '^(faults|installed)$$'
 	@gcovr -r . --object-directory build-coverage --filter src/ --fail-under-line 90
 
-# Test programs under valgrind's memcheck.
+# Test programs under valgrind's memcheck; TESTS=all: all of them and the command line (an hour).
 valgrind:
 	@sh scripts/setup.sh $(CHECK_PACKAGES) valgrind
 	@$(MAKE) all
-	@sh scripts/memcheck.sh $(BUILD)
+	@sh scripts/memcheck.sh $(BUILD) $(TESTS)
 
 # Program, libraries, headers, pkg-config file, target sets, recipes, examples.
 PRODUCTS = flavordiff flavordiff_shared flavordiff_static

@@ -1,17 +1,28 @@
 #!/bin/sh
-# Test programs of a build folder under valgrind's memcheck; any error, or memory lost for good, is a failure.
-# Usage: scripts/memcheck.sh BUILD [test...]; without names those that read, write and keep things.
+# The tests of a build folder under valgrind's memcheck; any error, or memory lost for good, is a failure.
+# Usage: scripts/memcheck.sh BUILD [TEST...]; without names the test programs that read, write and keep things; all: every test
+# program, and the command line and its bad inputs with the program itself under memcheck.
 # valgrind 3.19 knows no AVX-512, so the kernels are those of AVX2, and one thread: libgomp keeps its threads' memory to the end.
 set -eu
-build=$1
+source=$PWD
+build=$(realpath "$1")
 shift
 [ $# -gt 0 ] || set -- test_base test_config test_target test_files test_checkpoint test_ledger test_claims
-export FLAVORDIFF_CPU=avx2 OMP_NUM_THREADS=1 FLAVORDIFF_TARGETS="$PWD/targets"
+[ "$*" != all ] || set -- $(cd "$build" && find . -maxdepth 1 -name 'test_*' -type f -perm -u+x -printf '%f\n' | sort) cli bad_inputs
+# GOMP_SPINCOUNT, else the program sets it and begins once more, without valgrind.
+export FLAVORDIFF_CPU=avx2 OMP_NUM_THREADS=1 GOMP_SPINCOUNT=3000 FLAVORDIFF_TARGETS="$source/targets"
+check="valgrind -q --error-exitcode=99 --leak-check=full --errors-for-leak-kinds=definite,indirect"
+printf '#!/bin/sh\nexec %s %s "$@"\n' "$check" "$build/flavordiff" >"$build/flavordiff-memcheck"
+chmod +x "$build/flavordiff-memcheck"
 failed=0
 cd "$build"
 for name; do
-    if valgrind -q --error-exitcode=99 --leak-check=full --errors-for-leak-kinds=definite,indirect "./$name" >memcheck.log 2>&1
-    then echo "$name: nothing found"
+    case $name in
+    test_*) set -- $check "./$name" ;;
+    *) set -- sh "$source/tests/$name.sh" "$build/flavordiff-memcheck" "$source" ;;
+    esac
+    if "$@" >memcheck.log 2>&1; then
+        echo "$name: nothing found"
     else
         cat memcheck.log
         echo "$name: failed"

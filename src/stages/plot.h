@@ -108,8 +108,10 @@ void fd_legend_add(fd_legend *legend, fd_legend_kind kind, int mark, const char 
 /* The classes of points that are drawn, with their numbers. */
 void fd_legend_points(fd_legend *legend, const fd_plot *plot);
 void fd_legend_write(fd_text *script, const fd_legend *legend);
+/* The letter that stands for a limit; `notes` collects what letters stand for and goes on counting from panel to panel. */
+char fd_limit_letter(fd_text *notes, const char *name);
 /* Limits on an observable (eV on an axis in meV) that lie in lo..hi, as dashed verticals (front: over filled regions)
- * with a letter at the top; `notes` collects what the letters stand for and goes on counting from panel to panel. */
+ * with a letter at the top. */
 void fd_limit_lines(fd_text *script, const fd_plot *plot, const char *observable, double lo, double hi, bool front,
                     fd_text *notes);
 /* The notes as a line at the foot of the figure; before the plot command of the last panel. */

@@ -140,22 +140,24 @@ static void mbb_limits(fd_text *script, const fd_plot *plot, const frame *f) {
     }
 }
 
-/* Their names at the upper ends. On the left, where no point is expected above the regions, unless another name is near
- * or the limit is as low as the points are. */
-static void mbb_limit_names(fd_text *script, const fd_plot *plot, const frame *f) {
+/* The letters of lines at their right ends; the names of strips at their upper ends, on a pale ground. On the left, where no
+ * point is expected above the regions, unless another name is near or the limit is as low as the points are. */
+static void mbb_limit_names(fd_text *script, const fd_plot *plot, const frame *f, fd_text *notes) {
     double taken[FD_MAX_LIMITS];
+    fd_text_add(script, "set style textbox opaque margins 0.4,0.2 fillcolor rgb '#50ffffff' noborder\n");
     for (int i = 0, n = 0, left = 0; i < plot->target.n_limits; i++) {
         const fd_limit *limit = &plot->target.limits[i];
         double lo = fmax(1e3 * limit->lo, f->y[0]), hi = fmin(1e3 * limit->hi, f->y[1]);
         if (strcmp(limit->observable, "mbb_eV") != 0 || !(hi > lo)) continue;
-        bool right = hi < (plot->target.ordering == FD_ORDERING_NORMAL ? 30 : 60);
+        bool right = !limit->band || hi < (plot->target.ordering == FD_ORDERING_NORMAL ? 30 : 60);
         for (int k = 0; k < left; k++) right = right || fabs(log10(hi / taken[k])) < 0.14;
         if (!right) taken[left++] = hi;
+        const char letter[2] = {limit->band ? '\0' : fd_limit_letter(notes, limit->name), '\0'};
         fd_text_addf(script, "set label %d ", 30 + n);
-        fd_script_quote(script, limit->name);
-        fd_text_addf(script,
-                     " at graph %s,first %.6g %s offset 0,-0.5 font small textcolor rgb '%s' noenhanced front\n",
-                     right ? "0.98" : "0.02", hi, right ? "right" : "left", limit_colour(n));
+        fd_script_quote(script, limit->band ? limit->name : letter);
+        fd_text_addf(script, " at graph %s,first %.6g %s offset 0,%s font small textcolor rgb '%s' noenhanced%s front\n",
+                     right ? "0.98" : "0.02", hi, right ? "right" : "left", limit->band ? "-0.5" : "0.5",
+                     limit_colour(n), limit->band ? " boxed" : "");
         n++;
     }
 }
@@ -197,7 +199,7 @@ fd_status fd_plot_mbb(const fd_plot *plot, fd_error *err) {
         if ((status = both_regions(plot, p, f.x[1], err))) break;
         panel(&script, p, p, &f);
         if (p == 0) fd_legend_write(&script, &legend);
-        mbb_limit_names(&script, plot, &f);
+        mbb_limit_names(&script, plot, &f, &notes);
         fd_limit_lines(&script, plot, abscissae[p].observable, f.x[0], f.x[1], true, &notes);
         if (p == 1) fd_limit_notes(&script, &notes);
         regions(&script, plot, p, &f);

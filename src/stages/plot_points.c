@@ -130,21 +130,25 @@ static int leftmost_first(const void *a, const void *b) {
     return (x->at > y->at) - (x->at < y->at);
 }
 
+char fd_limit_letter(fd_text *notes, const char *name) {
+    char letter = 'a';
+    size_t length = strlen(name);
+    for (const char *at = notes->data; at && *at; at += strcspn(at, "\n") + 1, letter++)
+        if (strncmp(at + 3, name, length) == 0 && at[3 + length] == '\n') return letter;
+    fd_text_addf(notes, "%c: %s\n", letter, name);
+    return letter;
+}
+
 void fd_limit_lines(fd_text *script, const fd_plot *plot, const char *observable, double lo, double hi, bool front,
                     fd_text *notes) {
     line lines[2 * FD_MAX_LIMITS] = {0};
-    int n = 0, letters = 0;
-    for (const char *c = notes->data; c && *c; c++) letters += *c == '\n';
+    int n = 0;
     for (int i = 0; i < plot->target.n_limits; i++) {
         const fd_limit *limit = &plot->target.limits[i];
-        int before = n;
         if (strcmp(limit->observable, observable) != 0 || limit->band) continue;
         const double ends[2] = {1e3 * limit->lo, 1e3 * limit->hi};
         for (int end = 0; end < 2; end++)
-            if (ends[end] > lo && ends[end] < hi) lines[n++] = (line){ends[end], (char)('a' + letters)};
-        if (n == before) continue;
-        fd_text_addf(notes, "%c: %s\n", 'a' + letters, limit->name);
-        letters++;
+            if (ends[end] > lo && ends[end] < hi) lines[n++] = (line){ends[end], fd_limit_letter(notes, limit->name)};
     }
     qsort(lines, (size_t)n, sizeof *lines, leftmost_first);
     for (int i = 0; i < n; i++) { /* letters on alternating sides: two near lines do not share a place */
