@@ -1,4 +1,4 @@
-/* A folder of the test's own below /tmp, made before its tests and removed after them. */
+/* A folder of the test's own below /tmp, made before its tests and removed after them (with FLAVORDIFF_KEEP set it stays). */
 #ifndef FD_TESTS_FOLDER_H
 #define FD_TESTS_FOLDER_H
 
@@ -19,7 +19,7 @@ static inline char *at(const char *name) {
 }
 
 static inline void ok(fd_status status, const fd_error *err) {
-    if (status) fail_msg("%s", err->message);
+    if (status) fail_msg("%s: %s", fd_status_name(status), err->message);
 }
 
 static inline int make_folder(void **state) {
@@ -30,6 +30,7 @@ static inline int make_folder(void **state) {
 static inline int remove_folder(void **state) {
     (void)state;
     char command[300];
+    if (getenv("FLAVORDIFF_KEEP")) return printf("kept: %s\n", folder) < 0;
     snprintf(command, sizeof command, "rm -rf '%s'", folder);
     return system(command);
 }

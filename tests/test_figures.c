@@ -17,35 +17,23 @@
 #include <cmocka.h>
 
 #include "flavordiff/rng.h"
+#include "folder.h"
 #include "stages/common.h"
 #include "stages/plot.h"
 
-static char folder[64] = "/tmp/flavordiff-figures-XXXXXX";
 static char *path_before;
 
-static void ok(fd_status status, const fd_error *err) {
-    if (status) fail_msg("%s: %s", fd_status_name(status), err->message);
-}
-
-static const char *in_folder(const char *name) {
-    static char paths[4][256];
-    static int next;
-    next = (next + 1) % 4;
-    snprintf(paths[next], sizeof paths[next], "%s/%s", folder, name);
-    return paths[next];
-}
-
-static bool there(const char *name) { return access(in_folder(name), F_OK) == 0; }
+static bool there(const char *name) { return access(at(name), F_OK) == 0; }
 
 static void write_file(const char *name, const char *text) {
     fd_error err;
-    ok(fd_write_text(in_folder(name), text, strlen(text), &err), &err);
+    ok(fd_write_text(at(name), text, strlen(text), &err), &err);
 }
 
 static bool file_has(const char *name, const char *what) {
     char *text = NULL;
     fd_error err;
-    ok(fd_read_text(in_folder(name), 1 << 24, &text, NULL, &err), &err);
+    ok(fd_read_text(at(name), 1 << 24, &text, NULL, &err), &err);
     bool has = strstr(text, what) != NULL;
     free(text);
     return has;
@@ -60,8 +48,8 @@ static void fake_gnuplot(const char *before) {
              "printf '%%s\\n' \"drawn as $name\" '%%%%EOF' >$name.pdf\n",
              before);
     write_file("bin/gnuplot", text);
-    assert_int_equal(chmod(in_folder("bin/gnuplot"), 0755), 0);
-    snprintf(text, sizeof text, "%s:%s", in_folder("bin"), path_before);
+    assert_int_equal(chmod(at("bin/gnuplot"), 0755), 0);
+    snprintf(text, sizeof text, "%s:%s", at("bin"), path_before);
     setenv("PATH", text, 1);
 }
 
@@ -86,7 +74,7 @@ static fd_status plot(bool force, fd_error *err) {
     fd_run run = {.config = &config, .command = "test", .force = force, .progress = watch};
     *err = (fd_error){0};
     last_done = calls = 0;
-    return fd_stage_plot(&run, in_folder("analysis"), NULL, folder, err);
+    return fd_stage_plot(&run, at("analysis"), NULL, folder, err);
 }
 
 /* The same command once more, without --force, with a gnuplot that works. */
@@ -117,7 +105,7 @@ static int fresh(void **state) {
 static void missing(void **state) {
     fd_error err;
     (void)state;
-    setenv("PATH", in_folder("empty"), 1);
+    setenv("PATH", at("empty"), 1);
     assert_int_equal(plot(false, &err), FD_ERR_TOOL);
     assert_non_null(strstr(err.message, "apt install gnuplot"));
     again_works();
@@ -253,7 +241,7 @@ static void left_overs(void **state) {
     write_file("figures/loss-tuned-1.csv", "configured");
     write_file("figures/loss-tuned-2.csv", "of an earlier run");
     write_file("figures/loss-tuned-20.csv", "of an earlier run");
-    assert_int_equal(mkdir(in_folder("figures/drawing.part"), 0777), 0);
+    assert_int_equal(mkdir(at("figures/drawing.part"), 0777), 0);
     write_file("figures/drawing.part/fig9.png", "of a killed process");
     ok(plot(true, &err), &err);
     assert_true(there("figures/loss-tuned-1.csv"));
@@ -265,9 +253,9 @@ static void two_at_once(void **state) {
     fd_error err;
     (void)state;
     again_works();
-    assert_int_equal(mkdir(in_folder("figures/drawing.part"), 0777), 0);
+    assert_int_equal(mkdir(at("figures/drawing.part"), 0777), 0);
     write_file("figures/drawing.part/fig2.csv", "of the other one");
-    int fd = open(in_folder("figures/drawing.part"), O_RDONLY | O_DIRECTORY);
+    int fd = open(at("figures/drawing.part"), O_RDONLY | O_DIRECTORY);
     assert_int_equal(flock(fd, LOCK_EX | LOCK_NB), 0);
     assert_int_equal(plot(true, &err), FD_ERR_FILE);
     assert_non_null(strstr(err.message, "another process"));
@@ -310,7 +298,7 @@ static void real_gnuplot(void **state) {
     assert_false(there("figures"));
     ok(plot(false, &err), &err);
     /* By hand, as the head of the script says. */
-    assert_int_equal(unlink(in_folder("figures/fig3.png")) | unlink(in_folder("figures/fig3.pdf")), 0);
+    assert_int_equal(unlink(at("figures/fig3.png")) | unlink(at("figures/fig3.pdf")), 0);
     snprintf(command, sizeof command, "cd %s/figures && gnuplot fig3.gp", folder);
     assert_int_equal(system(command), 0);
     assert_true(there("figures/fig3.png") && there("figures/fig3.pdf"));
@@ -339,12 +327,11 @@ static int set_up(void **state) {
     const char *names[COLUMNS];
     fd_table table = {0};
     fd_rng rng;
-    (void)state;
-    if (!mkdtemp(folder)) return -1;
+    if (make_folder(state)) return -1;
     path_before = strdup(getenv("PATH"));
-    fd_make_folder(in_folder("analysis"), NULL);
-    fd_make_folder(in_folder("bin"), NULL);
-    fd_make_folder(in_folder("empty"), NULL);
+    fd_make_folder(at("analysis"), NULL);
+    fd_make_folder(at("bin"), NULL);
+    fd_make_folder(at("empty"), NULL);
     for (int j = 0; j < COLUMNS; j++) names[j] = columns[j].name;
     fd_rng_start(&rng, 3, FD_STREAM_TEST, 0, 0);
     int failed = fd_table_create(COLUMNS, names, &table, NULL) != 0;
@@ -353,7 +340,7 @@ static int set_up(void **state) {
         for (int j = 0; j < COLUMNS; j++)
             row[j] = columns[j].lo + fd_rng_uniform(&rng) * (columns[j].hi - columns[j].lo);
     }
-    failed |= fd_table_write(&table, in_folder("analysis/solutions.csv"), NULL) != 0;
+    failed |= fd_table_write(&table, at("analysis/solutions.csv"), NULL) != 0;
     fd_table_free(&table);
     write_file("analysis/summary.json",
                "{\"target\": {\"name\": \"paper-table1-no\"}, \"samples\": {\"generated\": 1000}}");
@@ -361,12 +348,9 @@ static int set_up(void **state) {
 }
 
 static int tear_down(void **state) {
-    char command[128];
-    (void)state;
     setenv("PATH", path_before, 1);
     free(path_before);
-    snprintf(command, sizeof command, "rm -rf %s", folder);
-    return system(command);
+    return remove_folder(state);
 }
 
 int main(void) {

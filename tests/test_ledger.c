@@ -11,19 +11,8 @@
 #include <jansson.h>
 
 #include "flavordiff/stages.h"
+#include "folder.h"
 #include "stages/ledger.h"
-
-static char folder[64] = "/tmp/flavordiff-ledger-XXXXXX";
-
-static void ok(fd_status status, const fd_error *err) {
-    if (status) fail_msg("%s: %s", fd_status_name(status), err->message);
-}
-
-static const char *in_folder(const char *name) {
-    static char path[256];
-    snprintf(path, sizeof path, "%s/%s", folder, name);
-    return path;
-}
 
 static void ledger_round_trip(void **state) {
     (void)state;
@@ -60,8 +49,8 @@ static void ledger_round_trip(void **state) {
     fd_error err;
     int n = 0;
     out[3].tally.seconds = 0.5;
-    ok(fd_ledger_write(in_folder("ledger.json"), 4, out, &err), &err);
-    ok(fd_ledger_read(in_folder("ledger.json"), 4, &n, in, &err), &err);
+    ok(fd_ledger_write(at("ledger.json"), 4, out, &err), &err);
+    ok(fd_ledger_read(at("ledger.json"), 4, &n, in, &err), &err);
     assert_int_equal(n, 4);
     for (int i = 0; i < 4; i++) {
         assert_int_equal(in[i].exact, out[i].exact);
@@ -69,7 +58,7 @@ static void ledger_round_trip(void **state) {
         assert_string_equal(in[i].note, out[i].note);
         assert_memory_equal(&in[i].tally, &out[i].tally, sizeof out[i].tally);
     }
-    json_t *root = json_load_file(in_folder("ledger.json"), 0, NULL);
+    json_t *root = json_load_file(at("ledger.json"), 0, NULL);
     json_t *sets = json_object_get(root, "sets");
     json_t *none = json_object_get(json_object_get(json_array_get(sets, 0), "windows"), "all_labels");
     double lo, hi;
@@ -95,7 +84,7 @@ static void ledger_round_trip(void **state) {
     assert_non_null(strstr(text, "0, 3.84e-06"));
     for (const char *line = text; *line; line += strcspn(line, "\n") + 1) assert_true(strcspn(line, "\n") <= 112);
     free(text);
-    assert_int_equal(fd_ledger_read(in_folder("ledger.json"), 2, &n, in, &err), FD_ERR_FORMAT);
+    assert_int_equal(fd_ledger_read(at("ledger.json"), 2, &n, in, &err), FD_ERR_FORMAT);
     assert_int_equal(n, 0);
 }
 
@@ -120,29 +109,17 @@ static void bad_ledgers(void **state) {
     fd_error err;
     int n;
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
-        ok(fd_write_text(in_folder("bad.json"), bad[i], strlen(bad[i]), &err), &err);
-        assert_int_equal(fd_ledger_read(in_folder("bad.json"), 2, &n, entries, &err), FD_ERR_FORMAT);
+        ok(fd_write_text(at("bad.json"), bad[i], strlen(bad[i]), &err), &err);
+        assert_int_equal(fd_ledger_read(at("bad.json"), 2, &n, entries, &err), FD_ERR_FORMAT);
         assert_non_null(strstr(err.message, "bad.json"));
         assert_int_equal(n, 0);
     }
-    assert_int_equal(fd_ledger_read(in_folder("absent.json"), 2, &n, entries, &err), FD_ERR_FILE);
+    assert_int_equal(fd_ledger_read(at("absent.json"), 2, &n, entries, &err), FD_ERR_FILE);
     fd_ledger_entry impossible = {"x", "", {.n = 1, .finite = 2}, false};
-    assert_int_equal(fd_ledger_write(in_folder("bad.json"), 1, &impossible, &err), FD_ERR_VALUE);
-}
-
-static int set_up(void **state) {
-    (void)state;
-    return mkdtemp(folder) ? 0 : -1;
-}
-
-static int tear_down(void **state) {
-    char command[128];
-    (void)state;
-    snprintf(command, sizeof command, "rm -rf %s", folder);
-    return system(command);
+    assert_int_equal(fd_ledger_write(at("bad.json"), 1, &impossible, &err), FD_ERR_VALUE);
 }
 
 int main(void) {
     const struct CMUnitTest tests[] = {cmocka_unit_test(ledger_round_trip), cmocka_unit_test(bad_ledgers)};
-    return cmocka_run_group_tests(tests, set_up, tear_down);
+    return cmocka_run_group_tests(tests, make_folder, remove_folder);
 }

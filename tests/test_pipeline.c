@@ -14,23 +14,11 @@
 
 #include "flavordiff/compare.h"
 #include "flavordiff/stages.h"
+#include "folder.h"
 #include "stages/analyse.h"
 
-static char folder[64] = "/tmp/flavordiff-pipeline-XXXXXX";
 static char messages[16384]; /* what the last run said */
 static const char *stop_at;  /* asks to stop in this stage */
-
-static void ok(fd_status status, const fd_error *err) {
-    if (status) fail_msg("%s: %s", fd_status_name(status), err->message);
-}
-
-static const char *at(const char *name) {
-    static char paths[4][256];
-    static int next;
-    next = (next + 1) % 4;
-    snprintf(paths[next], sizeof paths[next], "%s/%s", folder, name);
-    return paths[next];
-}
 
 static bool there(const char *name) { return access(at(name), F_OK) == 0; }
 
@@ -299,17 +287,9 @@ static void stops_and_goes_on(void **state) {
 }
 
 static int set_up(void **state) {
-    (void)state;
-    if (!mkdtemp(folder)) return -1;
+    if (make_folder(state)) return -1;
     fake_gnuplot();
     return 0;
-}
-
-static int tear_down(void **state) {
-    (void)state;
-    char command[128];
-    snprintf(command, sizeof command, "rm -rf %s", folder);
-    return system(command);
 }
 
 int main(void) {
@@ -319,5 +299,5 @@ int main(void) {
         cmocka_unit_test(paper_alone),
         cmocka_unit_test(stops_and_goes_on),
     };
-    return cmocka_run_group_tests(tests, set_up, tear_down);
+    return cmocka_run_group_tests(tests, set_up, remove_folder);
 }

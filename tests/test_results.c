@@ -14,6 +14,7 @@
 #include <hdf5.h>
 #include <jansson.h>
 
+#include "folder.h"
 #include "inference/stats.h"
 #include "solved_points.h"
 #include "stages/analyse.h"
@@ -21,20 +22,7 @@
 #include "stages/plot.h"
 #include "stages/report.h"
 
-static char folder[64] = "/tmp/flavordiff-results-XXXXXX";
 static char messages[8192]; /* what stages said */
-
-static void ok(fd_status status, const fd_error *err) {
-    if (status) fail_msg("%s: %s", fd_status_name(status), err->message);
-}
-
-static const char *in_folder(const char *name) {
-    static char paths[4][256];
-    static int next;
-    next = (next + 1) % 4;
-    snprintf(paths[next], sizeof paths[next], "%s/%s", folder, name);
-    return paths[next];
-}
 
 static void listen(void *user, const char *line) {
     (void)user;
@@ -112,9 +100,9 @@ static void analysis_numbers(void **state) {
     fd_error err;
     fd_table t;
     fd_model *model = NULL;
-    make_samples(in_folder("samples.h5"), N, 2000, points);
-    ok(fd_stage_analyse(&run, in_folder("samples.h5"), in_folder("analysis"), &err), &err);
-    ok(fd_table_read(in_folder("analysis/solutions.csv"), &t, &err), &err);
+    make_samples(at("samples.h5"), N, 2000, points);
+    ok(fd_stage_analyse(&run, at("samples.h5"), at("analysis"), &err), &err);
+    ok(fd_table_read(at("analysis/solutions.csv"), &t, &err), &err);
     ok(fd_model_create(&config.model, &model, &err), &err);
     assert_int_equal(t.n_rows, N);
     for (size_t i = 0; i < N; i++) {
@@ -140,7 +128,7 @@ static void analysis_numbers(void **state) {
 #undef AT
     }
     json_t *root = NULL;
-    ok(fd_json_load(in_folder("analysis/summary.json"), &root, &err), &err);
+    ok(fd_json_load(at("analysis/summary.json"), &root, &err), &err);
     json_t *solutions = json_object_get(root, "solutions"), *digits = json_object_get(root, "digits");
     assert_int_equal(json_integer_value(json_object_get(solutions, "n")), N);
     assert_int_equal(json_integer_value(json_object_get(solutions, "n_in_prior")), N - N / 4);
@@ -154,13 +142,13 @@ static void analysis_numbers(void **state) {
     double prior = json_number_value(json_object_get(json_object_get(digits, "prior"), "within_two"));
     assert_true(fabs(prior - 0.947) < 0.004);
     assert_null(json_object_get(root, "nearest_not_solutions"));
-    assert_int_not_equal(access(in_folder("analysis/nearest.csv"), F_OK), 0);
-    assert_true(starts_with(in_folder("analysis/analysis.h5"), "\x89HDF", 1000));
+    assert_int_not_equal(access(at("analysis/nearest.csv"), F_OK), 0);
+    assert_true(starts_with(at("analysis/analysis.h5"), "\x89HDF", 1000));
     json_decref(root);
     fd_model_free(model);
     fd_table_free(&t);
     /* Nothing is replaced unasked. */
-    assert_int_equal(fd_stage_analyse(&run, in_folder("samples.h5"), in_folder("analysis"), &err), FD_ERR_FILE);
+    assert_int_equal(fd_stage_analyse(&run, at("samples.h5"), at("analysis"), &err), FD_ERR_FILE);
     assert_non_null(strstr(err.message, "--force"));
 }
 
@@ -169,13 +157,13 @@ static void check_figures(void) {
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         char name[64];
         snprintf(name, sizeof name, "figures/%s.png", names[i]);
-        assert_true(starts_with(in_folder(name), "\x89PNG", 15000));
+        assert_true(starts_with(at(name), "\x89PNG", 15000));
         snprintf(name, sizeof name, "figures/%s.pdf", names[i]);
-        assert_true(starts_with(in_folder(name), "%PDF-", 5000));
+        assert_true(starts_with(at(name), "%PDF-", 5000));
         snprintf(name, sizeof name, "figures/%s.gp", names[i]);
-        assert_true(starts_with(in_folder(name), "# ", 500));
+        assert_true(starts_with(at(name), "# ", 500));
         snprintf(name, sizeof name, "figures/%s.csv", names[i]);
-        assert_int_equal(access(in_folder(name), F_OK), 0);
+        assert_int_equal(access(at(name), F_OK), 0);
     }
 }
 
@@ -184,7 +172,7 @@ static void check_report(const char *const *expected) {
     char *html = NULL;
     size_t length;
     fd_error err;
-    ok(fd_read_text(in_folder("report.html"), (size_t)64 << 20, &html, &length, &err), &err);
+    ok(fd_read_text(at("report.html"), (size_t)64 << 20, &html, &length, &err), &err);
     assert_non_null(strstr(html, "</html>"));
     for (const char *src = html; (src = strstr(src, "src=\"")); src++)
         assert_memory_equal(src, "src=\"data:image/png;base64,", 26);
@@ -214,9 +202,9 @@ static void write_run_files(void) {
                                   false}};
     char *text = NULL;
     fd_error err;
-    ok(fd_ledger_write(in_folder("ledger.json"), 2, entries, &err), &err);
+    ok(fd_ledger_write(at("ledger.json"), 2, entries, &err), &err);
     ok(fd_config_dump(&config, &text, &err), &err);
-    ok(fd_write_text(in_folder("config.yaml"), text, strlen(text), &err), &err);
+    ok(fd_write_text(at("config.yaml"), text, strlen(text), &err), &err);
     free(text);
 }
 
@@ -247,15 +235,15 @@ static void many_solutions_to_report(void **state) {
     fd_run run = a_run();
     fd_error err;
     write_run_files();
-    write_network(in_folder("pre-network.h5"), 50);
-    write_network(in_folder("tuned-1.h5"), 30);
-    ok(fd_stage_plot(&run, in_folder("analysis"), NULL, folder, &err), &err);
+    write_network(at("pre-network.h5"), 50);
+    write_network(at("tuned-1.h5"), 30);
+    ok(fd_stage_plot(&run, at("analysis"), NULL, folder, &err), &err);
     check_figures();
-    assert_true(starts_with(in_folder("figures/loss.png"), "\x89PNG", 10000));
+    assert_true(starts_with(at("figures/loss.png"), "\x89PNG", 10000));
     /* Figures' numbers are the analysis' in other units. */
     fd_table points, t;
-    ok(fd_table_read(in_folder("figures/fig5.csv"), &points, &err), &err);
-    ok(fd_table_read(in_folder("analysis/solutions.csv"), &t, &err), &err);
+    ok(fd_table_read(at("figures/fig5.csv"), &points, &err), &err);
+    ok(fd_table_read(at("analysis/solutions.csv"), &t, &err), &err);
     assert_int_equal(points.n_rows, t.n_rows);
     double sum[2] = {0, 0};
     for (size_t i = 0; i < t.n_rows; i++) {
@@ -265,7 +253,7 @@ static void many_solutions_to_report(void **state) {
     assert_true(fabs(sum[0] / sum[1] - 1) < 1e-12);
     fd_table_free(&points);
     fd_table_free(&t);
-    assert_int_equal(fd_stage_plot(&run, in_folder("analysis"), NULL, folder, &err), FD_ERR_FILE);
+    assert_int_equal(fd_stage_plot(&run, at("analysis"), NULL, folder, &err), FD_ERR_FILE);
     ok(fd_stage_report(&run, folder, &err), &err);
     static const char *const wanted[] = {"40 solutions",
                                          "tuned &lt;network&gt;",
@@ -287,7 +275,7 @@ static bool file_has(const char *name, const char *what) {
     char *text = NULL;
     size_t length;
     fd_error err;
-    ok(fd_read_text(in_folder(name), (size_t)64 << 20, &text, &length, &err), &err);
+    ok(fd_read_text(at(name), (size_t)64 << 20, &text, &length, &err), &err);
     bool has = strstr(text, what) != NULL;
     free(text);
     return has;
@@ -303,14 +291,14 @@ static void exact_beside(void **state) {
     ok(fd_stage_report(&run, folder, &err), &err);
     assert_true(file_has("report.html", "No exact solutions, so no verdict") && file_has("report.html", "<b>no exact solutions</b>"));
     config.reference.n = 150;
-    ok(fd_stage_reference(&run, in_folder("reference.h5"), &err), &err);
-    ok(fd_stage_plot(&run, in_folder("analysis"), NULL, folder, &err), &err);
+    ok(fd_stage_reference(&run, at("reference.h5"), &err), &err);
+    ok(fd_stage_plot(&run, at("analysis"), NULL, folder, &err), &err);
     check_figures();
     assert_true(file_has("figures/fig3.gp", "exact solutions (150)") && file_has("figures/fig3.gp", "'fig3-exact-2.csv'"));
-    ok(fd_table_read(in_folder("figures/fig3-exact-2.csv"), &t, &err), &err);
+    ok(fd_table_read(at("figures/fig3-exact-2.csv"), &t, &err), &err);
     assert_true(t.n_rows > 20 && fd_table_column(&t, "s23sq") == 0 && fd_table_column(&t, "delta_deg") == 1);
     fd_table_free(&t);
-    ok(fd_table_read(in_folder("figures/fig4.csv"), &t, &err), &err);
+    ok(fd_table_read(at("figures/fig4.csv"), &t, &err), &err);
     for (int i = 0; i < 2; i++) {
         double sum = 0;
         for (size_t b = 0; b < t.n_rows; b++) sum += fd_table_at(&t, b, fd_table_column(&t, i ? "alpha21_exact_scaled" : "alpha31_exact_scaled"));
@@ -322,19 +310,19 @@ static void exact_beside(void **state) {
                                        "the prior was not asked", "exact draws from the prior", NULL});
 
     snprintf(config.target, sizeof config.target, "nufit-6.0-ic24-no");
-    ok(fd_stage_reference(&run, in_folder("other.h5"), &err), &err);
-    assert_int_equal(fd_stage_plot(&run, in_folder("analysis"), in_folder("other.h5"), folder, &err), FD_ERR_MISMATCH);
+    ok(fd_stage_reference(&run, at("other.h5"), &err), &err);
+    assert_int_equal(fd_stage_plot(&run, at("analysis"), at("other.h5"), folder, &err), FD_ERR_MISMATCH);
     assert_non_null(strstr(err.message, "other.h5: of target set nufit-6.0-ic24-no"));
-    assert_int_equal(rename(in_folder("other.h5"), in_folder("reference.h5")), 0);
+    assert_int_equal(rename(at("other.h5"), at("reference.h5")), 0);
     messages[0] = '\0';
-    ok(fd_stage_plot(&run, in_folder("analysis"), NULL, folder, &err), &err);
+    ok(fd_stage_plot(&run, at("analysis"), NULL, folder, &err), &err);
     assert_non_null(strstr(messages, "no exact solutions are drawn"));
     assert_false(file_has("figures/fig3.gp", "exact"));
-    assert_int_not_equal(access(in_folder("figures/fig3-exact-2.csv"), F_OK), 0); /* those of the other set are gone */
+    assert_int_not_equal(access(at("figures/fig3-exact-2.csv"), F_OK), 0); /* those of the other set are gone */
     ok(fd_stage_report(&run, folder, &err), &err);
     assert_true(file_has("report.html", "reference.h5 is left out"));
-    assert_int_equal(unlink(in_folder("reference.h5")), 0);
-    assert_int_equal(fd_stage_plot(&run, in_folder("analysis"), in_folder("reference.h5"), folder, &err), FD_ERR_FILE);
+    assert_int_equal(unlink(at("reference.h5")), 0);
+    assert_int_equal(fd_stage_plot(&run, at("analysis"), at("reference.h5"), folder, &err), FD_ERR_FILE);
 }
 
 /* What is there and cannot be read is no gap in the page: the page is not made. A folder stands in for a failing disk. */
@@ -344,22 +332,22 @@ static void unreadable_is_an_error(void **state) {
     fd_error err = {0};
     const char *targets = getenv("FLAVORDIFF_TARGETS");
     run.force = true;
-    unlink(in_folder("report.html"));
-    assert_int_equal(mkdir(in_folder("reference.h5"), 0700), 0);
+    unlink(at("report.html"));
+    assert_int_equal(mkdir(at("reference.h5"), 0700), 0);
     assert_int_equal(fd_stage_report(&run, folder, &err), FD_ERR_FILE);
     assert_non_null(strstr(err.message, "reference.h5: "));
-    assert_int_not_equal(access(in_folder("report.html"), F_OK), 0);
-    assert_int_equal(rmdir(in_folder("reference.h5")), 0);
-    assert_int_equal(mkdir(in_folder("targets"), 0700), 0);
-    assert_int_equal(mkdir(in_folder("targets/paper-table1-no.yaml"), 0700), 0);
+    assert_int_not_equal(access(at("report.html"), F_OK), 0);
+    assert_int_equal(rmdir(at("reference.h5")), 0);
+    assert_int_equal(mkdir(at("targets"), 0700), 0);
+    assert_int_equal(mkdir(at("targets/paper-table1-no.yaml"), 0700), 0);
     char *before = targets ? strdup(targets) : NULL;
-    setenv("FLAVORDIFF_TARGETS", in_folder("targets"), 1);
+    setenv("FLAVORDIFF_TARGETS", at("targets"), 1);
     assert_int_equal(fd_stage_report(&run, folder, &err), FD_ERR_FILE);
     assert_non_null(strstr(err.message, "paper-table1-no"));
-    assert_int_not_equal(access(in_folder("report.html"), F_OK), 0);
-    assert_int_equal(rmdir(in_folder("targets/paper-table1-no.yaml")), 0);
+    assert_int_not_equal(access(at("report.html"), F_OK), 0);
+    assert_int_equal(rmdir(at("targets/paper-table1-no.yaml")), 0);
     ok(fd_stage_report(&run, folder, &err), &err);
-    assert_int_equal(rmdir(in_folder("targets")), 0);
+    assert_int_equal(rmdir(at("targets")), 0);
     if (before) setenv("FLAVORDIFF_TARGETS", before, 1);
     else unsetenv("FLAVORDIFF_TARGETS");
     free(before);
@@ -374,17 +362,17 @@ static void rounds_of_the_configuration(void **state) {
     write_run_files(); /* one round */
     assert_int_equal(fd_folder_rounds(folder), 1);
     assert_int_equal(fd_folder_rounds("no-such-folder"), FD_MAX_ROUNDS);
-    make_samples(in_folder("selected-1.h5"), 8, 3, NULL); /* every fourth of 8 is outside the prior */
-    make_samples(in_folder("selected-2.h5"), 4, 1, NULL);
-    write_network(in_folder("tuned-2.h5"), 20);
-    ok(fd_stage_plot(&run, in_folder("analysis"), NULL, folder, &err), &err);
+    make_samples(at("selected-1.h5"), 8, 3, NULL); /* every fourth of 8 is outside the prior */
+    make_samples(at("selected-2.h5"), 4, 1, NULL);
+    write_network(at("tuned-2.h5"), 20);
+    ok(fd_stage_plot(&run, at("analysis"), NULL, folder, &err), &err);
     ok(fd_stage_report(&run, folder, &err), &err);
     assert_true(file_has("figures/loss.gp", "tuned-1") && !file_has("figures/loss.gp", "tuned-2"));
     assert_true(file_has("report.html", "round 1</th>") && !file_has("report.html", "round 2</th>"));
     assert_true(file_has("report.html", "<td class=\"n\">9</td><td class=\"n\">11</td></tr>"));
     config.tune_rounds = 0;
     write_run_files();
-    ok(fd_stage_plot(&run, in_folder("analysis"), NULL, folder, &err), &err);
+    ok(fd_stage_plot(&run, at("analysis"), NULL, folder, &err), &err);
     ok(fd_stage_report(&run, folder, &err), &err);
     assert_true(!file_has("figures/loss.gp", "tuned-1") && file_has("figures/loss.gp", "pre-network"));
     assert_true(file_has("report.html", "was not tuned") && !file_has("report.html", "round 1</th>"));
@@ -397,24 +385,24 @@ static void edited_target(void **state) {
     fd_run run = a_run();
     fd_error err;
     fd_table t;
-    char *text = NULL, *at;
+    char *text = NULL, *window;
     size_t length;
     run.force = true;
-    make_samples(in_folder("samples.h5"), 40, 100, NULL);
+    make_samples(at("samples.h5"), 40, 100, NULL);
     ok(fd_read_text(FD_SOURCE_DIR "/targets/paper-table1-no.yaml", 1 << 20, &text, &length, &err), &err);
-    at = strstr(text, "lo: 2.427e-3, hi: 2.590e-3");
-    assert_non_null(at);
-    memcpy(at, "lo: 2.427e-3, hi: 2.508e-3", 26);
-    ok(fd_write_text(in_folder("edited.yaml"), text, length, &err), &err);
+    window = strstr(text, "lo: 2.427e-3, hi: 2.590e-3");
+    assert_non_null(window);
+    memcpy(window, "lo: 2.427e-3, hi: 2.508e-3", 26);
+    ok(fd_write_text(at("edited.yaml"), text, length, &err), &err);
     free(text);
-    snprintf(config.target, sizeof config.target, "%s", in_folder("edited.yaml"));
-    ok(fd_stage_analyse(&run, in_folder("samples.h5"), in_folder("edited"), &err), &err);
+    snprintf(config.target, sizeof config.target, "%s", at("edited.yaml"));
+    ok(fd_stage_analyse(&run, at("samples.h5"), at("edited"), &err), &err);
     assert_non_null(strstr(messages, "has been edited since"));
-    ok(fd_table_read(in_folder("edited/solutions.csv"), &t, &err), &err);
+    ok(fd_table_read(at("edited/solutions.csv"), &t, &err), &err);
     assert_true(t.n_rows > 0 && t.n_rows < 40);
     int dm3l = fd_table_column(&t, "dm3l_eV2"), flags = fd_table_column(&t, "flags");
     int chi2 = fd_table_column(&t, "chi2_five");
-    hid_t h5 = H5Fopen(in_folder("edited/analysis.h5"), H5F_ACC_RDONLY, H5P_DEFAULT);
+    hid_t h5 = H5Fopen(at("edited/analysis.h5"), H5F_ACC_RDONLY, H5P_DEFAULT);
     double in_h5[40];
     uint8_t flags_in_h5[40];
     hid_t set = H5Dopen2(h5, "samples/chi2", H5P_DEFAULT);
@@ -437,10 +425,10 @@ static void few_solutions(int solved, const char *phrase) {
     fd_error err;
     fd_table t;
     run.force = true;
-    make_samples(in_folder("samples.h5"), solved, 3000, NULL);
-    ok(fd_stage_analyse(&run, in_folder("samples.h5"), in_folder("analysis"), &err), &err);
+    make_samples(at("samples.h5"), solved, 3000, NULL);
+    ok(fd_stage_analyse(&run, at("samples.h5"), at("analysis"), &err), &err);
     assert_non_null(strstr(messages, "nearest"));
-    ok(fd_table_read(in_folder("analysis/nearest.csv"), &t, &err), &err);
+    ok(fd_table_read(at("analysis/nearest.csv"), &t, &err), &err);
     assert_int_equal(t.n_rows, FD_NEAREST);
     int chi2 = fd_table_column(&t, "chi2_five"), solution = fd_table_column(&t, "solution");
     for (size_t i = 0; i < t.n_rows; i++) {
@@ -448,11 +436,11 @@ static void few_solutions(int solved, const char *phrase) {
         assert_true(i == 0 || fd_table_at(&t, i, chi2) >= fd_table_at(&t, i - 1, chi2) * (1 - 1e-12));
     }
     fd_table_free(&t);
-    ok(fd_stage_plot(&run, in_folder("analysis"), NULL, folder, &err), &err);
+    ok(fd_stage_plot(&run, at("analysis"), NULL, folder, &err), &err);
     check_figures();
     char *script = NULL;
     size_t length;
-    ok(fd_read_text(in_folder("figures/fig3.gp"), 1 << 20, &script, &length, &err), &err);
+    ok(fd_read_text(at("figures/fig3.gp"), 1 << 20, &script, &length, &err), &err);
     assert_non_null(strstr(script, "NOT solutions"));
     free(script);
     ok(fd_stage_report(&run, folder, &err), &err);
@@ -473,11 +461,11 @@ static void no_rows(void **state) {
     (void)state;
     fd_run run = a_run();
     fd_error err;
-    make_samples(in_folder("empty.h5"), 0, 0, NULL);
-    assert_int_equal(fd_stage_analyse(&run, in_folder("empty.h5"), in_folder("empty"), &err), FD_ERR_EMPTY);
+    make_samples(at("empty.h5"), 0, 0, NULL);
+    assert_int_equal(fd_stage_analyse(&run, at("empty.h5"), at("empty"), &err), FD_ERR_EMPTY);
     assert_non_null(strstr(err.message, "empty.h5"));
     assert_non_null(strstr(err.message, "sample.keep_chi2_below"));
-    assert_int_not_equal(access(in_folder("empty"), F_OK), 0);
+    assert_int_not_equal(access(at("empty"), F_OK), 0);
 }
 
 /* ---- failures --------------------------------------------------------------------------------------------- */
@@ -489,7 +477,7 @@ static void gnuplot_missing(void **state) {
     run.force = true;
     char *path = strdup(getenv("PATH"));
     setenv("PATH", "/nonexistent", 1);
-    fd_status status = fd_stage_plot(&run, in_folder("analysis"), NULL, folder, &err);
+    fd_status status = fd_stage_plot(&run, at("analysis"), NULL, folder, &err);
     setenv("PATH", path, 1);
     free(path);
     assert_int_equal(status, FD_ERR_TOOL);
@@ -527,15 +515,15 @@ static void report_of_nothing(void **state) {
     (void)state;
     fd_run run = a_run();
     fd_error err;
-    ok(fd_make_folder(in_folder("nothing"), &err), &err);
-    assert_int_equal(fd_stage_report(&run, in_folder("nothing"), &err), FD_ERR_EMPTY);
+    ok(fd_make_folder(at("nothing"), &err), &err);
+    assert_int_equal(fd_stage_report(&run, at("nothing"), &err), FD_ERR_EMPTY);
     /* Only a configuration: a report that says what is missing. */
     char *text = NULL;
     ok(fd_config_dump(&config, &text, &err), &err);
-    ok(fd_write_text(in_folder("nothing/config.yaml"), text, strlen(text), &err), &err);
+    ok(fd_write_text(at("nothing/config.yaml"), text, strlen(text), &err), &err);
     free(text);
-    ok(fd_stage_report(&run, in_folder("nothing"), &err), &err);
-    ok(fd_read_text(in_folder("nothing/report.html"), 1 << 20, &text, NULL, &err), &err);
+    ok(fd_stage_report(&run, at("nothing"), &err), &err);
+    ok(fd_read_text(at("nothing/report.html"), 1 << 20, &text, NULL, &err), &err);
     assert_non_null(strstr(text, "samples.h5 is missing"));
     assert_non_null(strstr(text, "ledger.json is missing"));
     assert_non_null(strstr(text, "figures/fig2.png is not there"));
@@ -548,22 +536,9 @@ static void bad_tables(void **state) {
     fd_table t;
     fd_error err;
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
-        ok(fd_write_text(in_folder("bad.csv"), bad[i], strlen(bad[i]), &err), &err);
-        assert_int_equal(fd_table_read(in_folder("bad.csv"), &t, &err), FD_ERR_FORMAT);
+        ok(fd_write_text(at("bad.csv"), bad[i], strlen(bad[i]), &err), &err);
+        assert_int_equal(fd_table_read(at("bad.csv"), &t, &err), FD_ERR_FORMAT);
     }
-}
-
-static int set_up(void **state) {
-    (void)state;
-    return mkdtemp(folder) ? 0 : -1;
-}
-
-static int tear_down(void **state) {
-    (void)state;
-    char command[128];
-    if (getenv("FLAVORDIFF_KEEP")) return printf("kept: %s\n", folder) < 0;
-    snprintf(command, sizeof command, "rm -rf %s", folder);
-    return system(command);
 }
 
 int main(void) {
@@ -582,5 +557,5 @@ int main(void) {
         cmocka_unit_test(gnuplot_fails),
         cmocka_unit_test(report_of_nothing),
     };
-    return cmocka_run_group_tests(tests, set_up, tear_down);
+    return cmocka_run_group_tests(tests, make_folder, remove_folder);
 }

@@ -11,19 +11,10 @@
 #include <unistd.h>
 
 #include "flavordiff/stages.h"
+#include "folder.h"
 #include "same_file.h"
 #include "small_stages.h"
 #include "team_threads.h"
-
-static char folder[] = "/tmp/flavordiff-team-XXXXXX";
-
-static char *at(const char *name) { /* main thread only */
-    static char paths[8][256];
-    static int next;
-    char *path = paths[next++ % 8];
-    snprintf(path, 256, "%s/%s", folder, name);
-    return path;
-}
 
 /* ---- the manners ---------------------------------------------------------------------------------------------------- */
 
@@ -277,18 +268,6 @@ static void refusals(void **state) {
     assert_int_equal(j.status, FD_ERR_FILE);
     assert_null(strstr(j.err.message, "rank"));
     assert_true(access(j.out, F_OK) != 0);
-}
-
-static int make_folder(void **state) {
-    (void)state;
-    return mkdtemp(folder) == NULL;
-}
-
-static int remove_folder(void **state) {
-    (void)state;
-    char command[300];
-    snprintf(command, sizeof command, "rm -rf %s", folder);
-    return system(command);
 }
 
 int main(void) {
