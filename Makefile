@@ -75,7 +75,7 @@ coverage:
 	@cmake --preset coverage >/dev/null
 	@cmake --build build-coverage --parallel $(JOBS)
 	@find build-coverage -name '*.gcda' -delete
-	@cd build-coverage && OMP_NUM_THREADS=1 ctest --output-on-failure --no-tests=error -E '^(faults|installed)$$'
+	@cd build-coverage && OMP_NUM_THREADS=1 ctest --output-on-failure --no-tests=error -E '^(faults|faults_places|installed)$$'
 	@gcovr -r . --object-directory build-coverage --filter src/ --fail-under-line 90
 
 # Test programs under valgrind's memcheck; TESTS=all: all of them and the command line (an hour).
