@@ -254,6 +254,27 @@ absent again.h5.checkpoint
 expect 2 'no option --resume' fd analyse samples.h5 -o a --resume
 expect 2 '--checkpoint-every -1: expected a positive number' fd train pairs.h5 -o x.h5 --checkpoint-every -1
 expect 75 'give the same command again:? ' fd train pairs.h5 -o x.h5 $small --checkpoint-every 0 --max-time 1e-9
+
+# ---- progress on a terminal: counts rise and stay below the total, the bar shows them, and rate times ETA is what is left
+script -qefc "'$program' train pairs.h5 -o bar.h5 --set train.updates=3000 --checkpoint-every 0 --max-time 4" shown >/dev/null 2>&1
+tr '\r' '\n' <shown | awk '
+    function seconds(text,    part) { # 1h02m, 3m07s, 12s
+        if (split(text, part, /[hm]/) < 2) return text + 0
+        return text ~ /h/ ? part[1] * 3600 + part[2] * 60 : part[1] * 60 + part[2]
+    }
+    function wrong(what) { print "  progress: " what ": " $0; bad = 1 }
+    /ETA/ {
+        split($3, count, "/")
+        if (count[2] != 3000 || count[1] < last || count[1] > count[2]) wrong("counts")
+        if (gsub(/#/, "#", $2) != int(20 * count[1] / count[2])) wrong("the bar")
+        off = ($4 + 0) * seconds($6) - (count[2] - count[1]) # of which rounding, to seconds, minutes and three digits
+        most = ($4 + 0) * ($6 ~ /h/ ? 60 : 0.6) + 0.02 * count[2]
+        if (off > most || off < -most) wrong("ETA")
+        last = count[1]
+        lines++
+    }
+    END { exit bad || lines < 3 || last == 0 }' >out.txt || { failed=$((failed + 1)); echo "FAIL: progress on a terminal"; cat out.txt; }
+grep -Eq -- '--max-time reached|train: 3000 updates' shown || { failed=$((failed + 1)); echo "FAIL: the end of a run on a terminal"; }
 absent x.h5.checkpoint
 expect 75 '--max-time reached.*give the same command again' fd run -o r2 $small --set train.updates=100000 --max-time 0.5
 absent r2/pre-network.h5 r2/pre-network.h5.part

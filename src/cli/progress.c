@@ -74,7 +74,7 @@ static int on_progress(void *user, const char *stage, uint64_t done, uint64_t to
         r->stage_first = done;
     }
     r->last_done = done;
-    if (!r->quiet && (r->terminal || t - r->last_line >= 60)) {
+    if (!r->quiet && t - r->last_line >= (r->terminal ? 0.1 : 60)) {
         r->last_line = t;
         show(r, stage, done, total, tally, detail);
     }
