@@ -2,7 +2,7 @@
 # The tests of a build folder under valgrind's memcheck; any error, or memory lost for good, is a failure.
 # Usage: scripts/memcheck.sh BUILD [TEST...]; without names the test programs that read, write and keep things; all: every test
 # program, and the command line and its bad inputs with the program itself under memcheck.
-# valgrind 3.19 knows no AVX-512, so the kernels are those of AVX2, and one thread: libgomp keeps its threads' memory to the end.
+# What is suppressed, and why: scripts/memcheck.supp. valgrind 3.19 knows no AVX-512, so the kernels are those of AVX2, and one thread: libgomp keeps its threads' memory to the end.
 set -eu
 source=$PWD
 build=$(realpath "$1")
@@ -11,7 +11,7 @@ shift
 [ "$*" != all ] || set -- $(cd "$build" && find . -maxdepth 1 -name 'test_*' -type f -perm -u+x -printf '%f\n' | sort) cli bad_inputs
 # GOMP_SPINCOUNT, else the program sets it and begins once more, without valgrind.
 export FLAVORDIFF_CPU=avx2 OMP_NUM_THREADS=1 GOMP_SPINCOUNT=3000 FLAVORDIFF_TARGETS="$source/targets"
-check="valgrind -q --error-exitcode=99 --leak-check=full --errors-for-leak-kinds=definite,indirect"
+check="valgrind -q --suppressions=$source/scripts/memcheck.supp --error-exitcode=99 --leak-check=full --errors-for-leak-kinds=definite,indirect"
 printf '#!/bin/sh\nexec %s %s "$@"\n' "$check" "$build/flavordiff" >"$build/flavordiff-memcheck"
 chmod +x "$build/flavordiff-memcheck"
 failed=0
