@@ -28,8 +28,7 @@ static void draw_numbered(const fd_pair_source *base, uint64_t seed, uint64_t bl
     assert_true(block < BLOCKS && n == FD_PAIR_BLOCK);
 #pragma omp atomic
     s->drawn[block]++;
-#pragma omp atomic write
-    s->seed = seed;
+    __atomic_store_n(&s->seed, seed, __ATOMIC_RELAXED); /* by every thread */
     for (int i = 0; i < n; i++) {
         uint64_t id = block * FD_PAIR_BLOCK + (uint64_t)i;
         for (int j = 0; j < DIM; j++) x[i * DIM + j] = x0_of(id, j);

@@ -104,12 +104,13 @@ static fd_status write_json(const char *model, const fd_network_calibration *c, 
                              "format_version", 1, "made", made, "network", model, "target", c->target, "truths", c->law, "samples", c->note,
                              "labels", (json_int_t)c->ranks.n, "samples_each", (json_int_t)c->ranks.m, "outside", c->n_outside,
                              "expected_outside", FD_CALIBRATION_TAIL * n_quantities(c), "quantities", rows[0], "tarp", rows[1]);
-    bool memory = fd_json_ran_short();
-    char *text = memory ? NULL : fd_json_text(root, JSON_INDENT(1) | JSON_REAL_PRECISION(17));
+    bool refused = !root && !fd_json_ran_short(); /* what is not UTF-8 is found while packing */
+    char *text = fd_json_text(root, JSON_INDENT(1) | JSON_REAL_PRECISION(17));
     char *path = fd_path(folder, "calibration.json");
-    fd_status status = path && text ? fd_write_text(path, text, strlen(text), err)
-                                    : fd_fail(err, memory || !path ? FD_ERR_MEMORY : FD_ERR_VALUE, "%s: %s", model,
-                                              memory || !path ? "out of memory" : "the name is not UTF-8");
+    fd_status status = FD_OK;
+    if (refused) status = fd_fail(err, FD_ERR_VALUE, "%s: the name is not UTF-8", model);
+    else if (!path || !text) status = fd_fail(err, FD_ERR_MEMORY, "%s: out of memory", model);
+    else status = fd_write_text(path, text, strlen(text), err);
     json_decref(root);
     free(text);
     free(path);
