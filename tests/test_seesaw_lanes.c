@@ -21,6 +21,8 @@ static void near(double value, long double exact, double ulps, double floor) {
 static void elementary_functions(void **state) {
     (void)state;
     const long double pi = 3.14159265358979323846264338327950288L;
+    const volatile long double one = 1;
+    if (one + LDBL_EPSILON == one) skip(); /* valgrind: long double is double there, and no oracle */
     fd_rng rng;
     fd_rng_start(&rng, 61, FD_STREAM_TEST, 0, 0);
     for (int n = 0; n < 40000; n++) {

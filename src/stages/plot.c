@@ -172,8 +172,9 @@ static fd_status find_other(fd_plot *plot, const char *found, fd_error *err) {
     for (size_t i = length < sizeof name ? length : 0; i-- > 0;)
         if (!strncmp(name + i, normal ? "-no" : "-io", 3)) {
             name[i + 1] = normal ? 'i' : 'n';
+            if (!fd_target_known(name)) break;
             fd_status status = fd_target_load(name, &plot->other, err);
-            if (status == FD_ERR_MEMORY) return status;
+            if (status == FD_ERR_MEMORY || status == FD_ERR_FILE) return status;
             plot->has_other = !status && plot->other.ordering != plot->target.ordering;
             break;
         }
