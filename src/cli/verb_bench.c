@@ -1,11 +1,12 @@
 /* bench: rates of the hot loops, as a table that grows or as one JSON object. */
-#include <jansson.h>
 #include <omp.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "cli/cli.h"
 #include "flavordiff/bench.h"
 #include "flavordiff/machine.h"
+#include "io/json.h"
 
 static void print_row(void *user, const fd_bench_row *r) {
     bool *begun = user;
@@ -34,12 +35,15 @@ static fd_status bench(const fd_run *run, const cli *c, fd_error *err) {
     fd_bench_spec spec = {.model = c->n_args ? c->args[0] : NULL, .only = c->only, .seconds = c->seconds};
     bool begun = false;
     if (!c->json) return fd_stage_bench(run, &spec, print_row, &begun, err);
+    fd_json_watch();
     json_t *rates = json_array();
     fd_status status = fd_stage_bench(run, &spec, keep_row, rates, err);
     json_t *root = json_pack("{s:s, s:s, s:i, s:o}", "revision", fd_revision(), "kernels", fd_machine_kernels(), "threads",
                              omp_get_max_threads(), "rates", rates);
-    if (!root) status = status ? status : fd_fail(err, FD_ERR_MEMORY, "bench: out of memory");
-    else if (!status) json_dumpf(root, stdout, JSON_INDENT(2) | JSON_REAL_PRECISION(6)), putchar('\n');
+    char *text = fd_json_text(root, JSON_INDENT(2) | JSON_REAL_PRECISION(6));
+    if (!text) status = status ? status : fd_fail(err, FD_ERR_MEMORY, "bench: out of memory");
+    else if (!status) puts(text);
+    free(text);
     json_decref(root);
     return status;
 }

@@ -1,7 +1,6 @@
 /* evaluate: what the model says of points a physicist gives. */
 #define _GNU_SOURCE
 #include <errno.h>
-#include <jansson.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,6 +9,7 @@
 
 #include "cli/cli.h"
 #include "cli/csv.h"
+#include "io/json.h"
 #include "io/text.h"
 
 typedef struct evaluation {
@@ -35,11 +35,12 @@ static void explain(const fd_model *model, const double *theta, char *reason, si
 }
 
 static void write_json(evaluation *e, const double *obs, double chi2, int inside) {
+    fd_json_watch();
     json_t *row = json_object();
     for (int i = 0; i < e->n_columns; i++) json_object_set_new(row, e->model->observables[i].name, isfinite(obs[i]) ? json_real(obs[i]) : json_null());
     json_object_set_new(row, "chi2", isfinite(chi2) ? json_real(chi2) : json_null());
     json_object_set_new(row, "inside_3sigma", json_integer(inside));
-    char *text = json_object_size(row) == (size_t)e->n_columns + 2 ? json_dumps(row, JSON_REAL_PRECISION(17)) : NULL;
+    char *text = fd_json_text(row, JSON_REAL_PRECISION(17));
     e->failed = e->failed || !text;
     fprintf(e->out, "%s%s", e->rows ? ",\n " : " ", text ? text : "{}");
     free(text);

@@ -1,6 +1,5 @@
 /* info: any file of ours, or a target set by name. version: what runs here. */
 #define _GNU_SOURCE
-#include <jansson.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,6 +9,7 @@
 #include "cli/cli.h"
 #include "flavordiff/exchange.h"
 #include "flavordiff/machine.h"
+#include "io/json.h"
 #ifdef FLAVORDIFF_MPI
 #include "mpi/team.h"
 #endif
@@ -34,6 +34,7 @@ static void target_text(const fd_target *t) {
 }
 
 static fd_status target_json(const fd_target *t, fd_error *err) {
+    fd_json_watch();
     json_t *measurements = json_array(), *limits = json_array();
     for (int i = 0; i < t->n_measurements; i++) {
         const fd_measurement *m = &t->measurements[i];
@@ -53,9 +54,7 @@ static fd_status target_json(const fd_target *t, fd_error *err) {
     json_t *root = json_pack("{s:s, s:s, s:s, s:s, s:s, s:o, s:o}", "kind", "target", "name", t->name, "title", t->title,
                              "ordering", fd_ordering_name(t->ordering), "source", t->source,
                              "measurements", measurements, "limits", limits);
-    /* jansson leaves out what could not be allocated */
-    bool whole = root && json_array_size(measurements) == (size_t)t->n_measurements && json_array_size(limits) == (size_t)t->n_limits;
-    char *text = whole ? json_dumps(root, JSON_INDENT(2) | JSON_REAL_PRECISION(15)) : NULL;
+    char *text = fd_json_text(root, JSON_INDENT(2) | JSON_REAL_PRECISION(15));
     if (text) puts(text);
     fd_status status = text ? FD_OK : fd_fail(err, FD_ERR_MEMORY, "%s: out of memory", t->name);
     free(text);

@@ -392,8 +392,7 @@ fd_status fd_rows_read(const fd_run *run, const char *samples, const json_t *sum
     double observables[FD_MAX_OBSERVABLES];
     fd_status status = fd_samples_open(samples, &reader, info, err);
     if (status) return status;
-    if (!fd_summary_is_of(summary, info))
-        status = fd_fail(err, FD_ERR_MISMATCH, "%s: of target set %s, or of another model than the analysis", samples, info->target);
+    status = fd_summary_is_of(summary, info, samples, err);
     if (!status) status = views_create(run, info, &v, err);
     if (!status) status = fd_samples_check_model(reader, v.setting.model, err);
     if (!status) status = pick(run, reader, info->n, &v.setting, needed, &rows, &others, &seen, err);

@@ -45,8 +45,8 @@ typedef struct fd_findings {
     uint64_t seed;
 } fd_findings;
 fd_status fd_summary_write(const char *path, const fd_findings *findings, fd_error *err);
-/* Whether a sample file is of the target set and the model of a summary.json (NULL: no). */
-bool fd_summary_is_of(const json_t *summary, const fd_sample_info *info);
+/* FD_ERR_MISMATCH unless the sample file `samples` is of the target set and the model of a summary.json (NULL: none). */
+fd_status fd_summary_is_of(const json_t *summary, const fd_sample_info *info, const char *samples, fd_error *err);
 
 /* Another sample file beside an analysis: its rows with all the flags `needed` as judged today (FD_LABELS: solutions), as the
  * columns of solutions.csv; table is zeroed and freed by the caller. FD_ERR_MISMATCH when it is not of the target set and model of

@@ -325,6 +325,7 @@ static fd_status open_folder(chain *c, fd_error *err) {
     in_folder(c, "stages.json", path);
     fd_json_watch();
     if (!status && access(path, F_OK) == 0) c->signatures = json_load_file(path, 0, NULL);
+    if (!status && fd_json_ran_short()) status = fd_fail(err, FD_ERR_MEMORY, "%s: out of memory", path);
     /* An unreadable list means only that nothing is known to be up to date. */
     if (!json_is_object(c->signatures)) {
         json_decref(c->signatures);

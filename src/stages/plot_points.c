@@ -165,12 +165,13 @@ void fd_limit_lines(fd_text *script, const fd_plot *plot, const char *observable
 
 void fd_limit_notes(fd_text *script, const fd_text *notes) {
     fd_text line_ = {0};
+    script->failed |= notes->failed;
     if (!notes->length) return;
     fd_text_add(&line_, "limits   ");
     for (const char *c = notes->data; *c; c++) fd_text_bytes(&line_, *c == '\n' ? "    " : c, *c == '\n' ? 4 : 1);
     fd_text_add(script, "set label 90 ");
     fd_script_quote(script, line_.data ? line_.data : "");
     fd_text_add(script, " at screen 0.5,0.025 center font small textcolor rgb '#1b7837' noenhanced\n");
-    script->failed |= line_.failed || notes->failed;
+    script->failed |= line_.failed;
     fd_text_free(&line_);
 }

@@ -37,6 +37,7 @@ static void quartiles_line(fd_text *html, const fd_claim *c, const fd_table *tab
         fd_quartiles(n, x, q);
         fd_text_addf(html, "<small>median %.3g %s (%.3g, %.3g)</small>", c->factor * q[1], c->unit, c->factor * q[0], c->factor * q[2]);
     }
+    if (!x && c->unit && at >= 0) html->failed = true;
     free(x);
 }
 

@@ -17,7 +17,8 @@ static void generation_rows(fd_text *html, const char *name, const fd_generate_s
 
 static void model_rows(fd_text *html, const fd_model_options *o) {
     fd_model *model = NULL;
-    if (!fd_model_create(o, &model, NULL))
+    if (fd_model_create(o, &model, NULL)) html->failed = true; /* it was made for the samples */
+    else
         fd_html_row(html, "Model", "%s, %s ordering, %d parameters%s", model->name, fd_ordering_name(o->ordering),
                     model->n_params, o->real_majorana ? " (arg M1 = arg M2 = 0)" : " (with arg M1, arg M2)");
     fd_model_free(model);

@@ -20,7 +20,11 @@ fd_status fd_json_load(const char *path, json_t **root, fd_error *err) {
     fd_json_watch();
     *root = json_loadb(text, length, 0, &where);
     free(text);
-    if (!*root && fd_json_ran_short()) return fd_fail(err, FD_ERR_MEMORY, "%s: out of memory", path);
+    if (fd_json_ran_short()) { /* jansson cuts strings that memory is too short for */
+        json_decref(*root);
+        *root = NULL;
+        return fd_fail(err, FD_ERR_MEMORY, "%s: out of memory", path);
+    }
     if (!*root) return fd_fail(err, FD_ERR_FORMAT, "%s:%d: not JSON (%s); make it again", path, where.line, where.text);
     return FD_OK;
 }
@@ -143,7 +147,8 @@ static json_t *model_json(const fd_model_options *o) {
                      "vev_GeV", o->vev_GeV);
 }
 
-bool fd_summary_is_of(const json_t *summary, const fd_sample_info *info) {
+fd_status fd_summary_is_of(const json_t *summary, const fd_sample_info *info, const char *samples, fd_error *err) {
+    fd_json_watch();
     const char *target = json_string_value(json_object_get(json_object_get(summary, "target"), "name"));
     json_t *a = json_copy(json_object_get(summary, "model")), *b = model_json(&info->model);
     if (a) json_object_del(a, "phases_asked_for"); /* an analysis has both */
@@ -151,7 +156,9 @@ bool fd_summary_is_of(const json_t *summary, const fd_sample_info *info) {
     bool same = target && !strcmp(target, info->target) && json_equal(a, b);
     json_decref(a);
     json_decref(b);
-    return same;
+    if (fd_json_ran_short()) return fd_fail(err, FD_ERR_MEMORY, "%s: out of memory", samples);
+    if (same) return FD_OK;
+    return fd_fail(err, FD_ERR_MISMATCH, "%s: of target set %s, or of another model than the analysis", samples, info->target);
 }
 
 static json_t *samples_json(const fd_findings *f) {
