@@ -193,12 +193,23 @@ static void set_dataset(hid_t file, stream *s) {
     H5Tclose(type);
 }
 
+/* HDF5 makes whole chunks in memory and in the file when numbers are written. */
+static bool small_chunks(hid_t dataset, hid_t type) {
+    hsize_t sides[H5S_MAX_RANK], bytes = H5Tget_size(type);
+    hid_t create = H5Dget_create_plist(dataset);
+    int rank = H5Pget_layout(create) == H5D_CHUNKED ? H5Pget_chunk(create, H5S_MAX_RANK, sides) : 0;
+    for (int i = 0; i < rank && bytes <= MAX_BYTES; i++) bytes = sides[i] > MAX_BYTES ? sides[i] : bytes * sides[i];
+    H5Pclose(create);
+    return rank >= 0 && bytes <= MAX_BYTES;
+}
+
 static void set_numbers(hid_t file, stream *s) {
     hid_t dataset = H5Dopen2(file, PICK(objects, s), H5P_DEFAULT);
     if (dataset < 0) return;
     hid_t space = H5Dget_space(dataset), type = H5Dget_type(dataset);
     hssize_t n = H5Sget_simple_extent_npoints(space);
-    if (n > 0 && n < 4096 && (H5Tget_class(type) == H5T_FLOAT || H5Tget_class(type) == H5T_INTEGER)) {
+    bool numbers = H5Tget_class(type) == H5T_FLOAT || H5Tget_class(type) == H5T_INTEGER;
+    if (n > 0 && n < 4096 && numbers && small_chunks(dataset, type)) {
         double *all = calloc((size_t)n, sizeof *all), value;
         uint64_t bits, at = byte(s) % (uint64_t)n;
         H5Dread(dataset, H5T_NATIVE_DOUBLE, H5S_ALL, H5S_ALL, H5P_DEFAULT, all);

@@ -14,7 +14,7 @@ shift
 # HDF5 asks for what damaged headers say and lives with the refusal; what is really used is bounded by rss_limit_mb.
 export ASAN_OPTIONS=allocator_may_return_null=1 OMP_NUM_THREADS=1 FLAVORDIFF_TARGETS="$root/targets"
 [ -n "${TMPDIR:-}" ] || [ ! -w /dev/shm ] || export TMPDIR=/dev/shm
-common="-rss_limit_mb=1500 -malloc_limit_mb=0 -timeout=300 -verbosity=1" # of wall time, which others may take
+common="-rss_limit_mb=1500 -malloc_limit_mb=1048576 -timeout=300 -verbosity=1" # of wall time, which others may take
 
 # Seconds of processor time that all children of this shell have had. Not in a subshell: that has other children.
 processor_time() {
