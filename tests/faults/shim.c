@@ -95,12 +95,14 @@ static bool callers(uint64_t *hash) {
 static void note_place(int kind, unsigned long n) {
     enum { SLOTS = 1 << 16 };
     static uint64_t seen[SLOTS];
+    static int used;
     uint64_t hash;
     if (callers(&hash) && kind == ALLOC) return;
     hash = (hash ^ (unsigned)kind) * 0x100000001b3u | 1;
     size_t slot = hash >> 48;
     while (seen[slot] && seen[slot] != hash) slot = (slot + 1) % SLOTS;
     if (seen[slot]) return;
+    if (++used == SLOTS) abort(); /* one slot stays empty, or the search above never ends */
     seen[slot] = hash;
     unsigned long record[2] = {(unsigned long)kind, n};
     syscall(SYS_write, places, record, sizeof record);
