@@ -108,6 +108,8 @@ void fd_legend_add(fd_legend *legend, fd_legend_kind kind, int mark, const char 
 /* The classes of points that are drawn, with their numbers. */
 void fd_legend_points(fd_legend *legend, const fd_plot *plot);
 void fd_legend_write(fd_text *script, const fd_legend *legend);
+/* The ground of boxed labels: points and lines are seen through it, faintly. */
+#define FD_PALE_GROUND "set style textbox opaque margins 0.4,0.2 fillcolor rgb '#50ffffff' noborder\n"
 /* The letter that stands for a limit; `notes` collects what letters stand for and goes on counting from panel to panel. */
 char fd_limit_letter(fd_text *notes, const char *name);
 /* Limits on an observable (eV on an axis in meV) that lie in lo..hi, as dashed verticals (front: over filled regions)

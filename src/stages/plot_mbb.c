@@ -144,7 +144,7 @@ static void mbb_limits(fd_text *script, const fd_plot *plot, const frame *f) {
  * point is expected above the regions, unless another name is near or the limit is as low as the points are. */
 static void mbb_limit_names(fd_text *script, const fd_plot *plot, const frame *f, fd_text *notes) {
     double taken[FD_MAX_LIMITS];
-    fd_text_add(script, "set style textbox opaque margins 0.4,0.2 fillcolor rgb '#50ffffff' noborder\n");
+    fd_text_add(script, FD_PALE_GROUND);
     for (int i = 0, n = 0, left = 0; i < plot->target.n_limits; i++) {
         const fd_limit *limit = &plot->target.limits[i];
         double lo = fmax(1e3 * limit->lo, f->y[0]), hi = fmin(1e3 * limit->hi, f->y[1]);

@@ -151,6 +151,7 @@ void fd_limit_lines(fd_text *script, const fd_plot *plot, const char *observable
             if (ends[end] > lo && ends[end] < hi) lines[n++] = (line){ends[end], fd_limit_letter(notes, limit->name)};
     }
     qsort(lines, (size_t)n, sizeof *lines, leftmost_first);
+    fd_text_add(script, FD_PALE_GROUND);
     for (int i = 0; i < n; i++) { /* letters on alternating sides: two near lines do not share a place */
         fd_text_addf(
             script,
@@ -158,7 +159,7 @@ void fd_limit_lines(fd_text *script, const fd_plot *plot, const char *observable
             50 + i, lines[i].at, lines[i].at, front ? "front" : "back");
         fd_text_addf(script,
                      "set label %d '%c' at first %.6g,graph 0.965 %s offset character %s,0 font small textcolor rgb "
-                     "'#1b7837' front\n",
+                     "'#1b7837' boxed front\n",
                      50 + i, lines[i].letter, lines[i].at, i % 2 ? "left" : "right", i % 2 ? "0.4" : "-0.4");
     }
 }
