@@ -77,7 +77,7 @@ coverage:
 	@cd build-coverage && OMP_NUM_THREADS=1 ctest --output-on-failure --no-tests=error -E '^(faults|faults_places|installed)$$'
 	@gcovr -r . --object-directory build-coverage --filter src/ --fail-under-line 90
 
-# Test programs under valgrind's memcheck; TESTS=all: all of them and the command line (an hour).
+# Test programs under valgrind's memcheck; TESTS=all: all of them and the command line (long).
 valgrind:
 	@sh scripts/setup.sh $(CHECK_PACKAGES) valgrind
 	@$(MAKE) all
