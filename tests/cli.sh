@@ -82,7 +82,7 @@ expect 1 'Is a directory' fd evaluate /
 printf '%s\n%s\n' "$params" "$(echo "$row" | sed 's/,-2.3,/,7,/')" >outside.csv
 expect 0 '1 of 1 points lie outside the prior.*k = 7' fd evaluate outside.csv
 expect 5 '1 of 1 points lie outside the prior' fd evaluate outside.csv --strict
-expect 3 'this is not a CSV file' fd evaluate "$program"
+expect 3 'this is not a CSV file' fd evaluate /bin/sh # a program
 [ -w /dev/full ] && expect 1 'standard output: No space left' sh -c "'$program' evaluate point.csv >/dev/full"
 
 # ---- the chain, small
