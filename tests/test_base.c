@@ -21,6 +21,9 @@ static void error_chain_keeps_head(void **state) {
     for (int i = 0; i < 400; i++) fd_error_prefix(&err, "layer %d", i);
     assert_true(strlen(err.message) == sizeof err.message - 1);
     assert_true(strncmp(err.message, "layer 399: ", 11) == 0);
+    fd_fail(&err, FD_ERR_FILE, "%s: missing", "a\nb\x1b[2J\x7f\xc3\xbc.h5"); /* what is quoted: a name with control characters */
+    fd_error_prefix(&err, "%s", "c\rd");
+    assert_string_equal(err.message, "c?d: a?b?[2J?\xc3\xbc.h5: missing");
     assert_int_equal(fd_fail(NULL, FD_ERR_FILE, "no one listens"), FD_ERR_FILE);
     assert_int_equal(fd_status_exit_code(FD_ERR_FORMAT), 3);
     assert_int_equal(fd_status_exit_code(FD_ERR_CONFIG), 2);

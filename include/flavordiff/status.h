@@ -37,7 +37,7 @@ typedef struct fd_error {
     char message[1024];
 } fd_error;
 
-/* Records a formatted message and returns `status`, so that `return fd_fail(err, ...)` works. */
+/* Records a formatted message, control characters as '?', and returns `status`, so that `return fd_fail(err, ...)` works. */
 fd_status fd_fail(fd_error *err, fd_status status, const char *format, ...) FD_PRINTF(3, 4);
 #ifdef __clang_analyzer__ /* which sees one file at a time: what fd_fail returns is the status it was given */
 #define fd_fail(err, status, ...) ((fd_fail)(err, status, __VA_ARGS__), (status))

@@ -14,6 +14,12 @@ static const struct {
     [FD_ERR_STOPPED] = {"stopped", 75}, [FD_ERR_TOOL] = {"tool", 1}, [FD_ERR_WANTING] = {"wanting", 5},
 };
 
+/* Messages quote names and files; they stay one line, and no terminal's commands, whatever those hold. */
+static void keep_one_line(char *message) {
+    for (char *p = message; *p; p++)
+        if ((unsigned char)*p < ' ' || *p == 127) *p = '?';
+}
+
 fd_status(fd_fail)(fd_error *err, fd_status status, const char *format, ...) {
     if (err) {
         va_list args;
@@ -21,6 +27,7 @@ fd_status(fd_fail)(fd_error *err, fd_status status, const char *format, ...) {
         err->status = status;
         vsnprintf(err->message, sizeof err->message, format, args);
         va_end(args);
+        keep_one_line(err->message);
     }
     return status;
 }
@@ -41,6 +48,7 @@ void fd_error_prefix(fd_error *err, const char *format, ...) {
         memcpy(err->message + n, old, length);
         err->message[(size_t)n + length] = '\0';
     }
+    keep_one_line(err->message);
 }
 
 const char *fd_status_name(fd_status status) {

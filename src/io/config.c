@@ -368,13 +368,6 @@ static void drop_line_number(fd_error *err, const char *name) {
     if (length > 0 && digits[length] == ':') memmove(digits, digits + length + 1, strlen(digits + length + 1) + 1);
 }
 
-/* Messages quote what the user wrote; they stay one line whatever that was. */
-static void keep_one_line(fd_error *err) {
-    if (!err) return;
-    for (char *p = err->message; *p; p++)
-        if ((unsigned char)*p < ' ' || *p == 127) *p = '?';
-}
-
 /* A file of comments alone means: all defaults. */
 static bool is_blank(const char *text) {
     while (*text) {
@@ -419,10 +412,7 @@ fd_status fd_config_load(const char *path, int n_sets, const char *const *sets, 
         if (status) drop_line_number(err, name);
     }
     if (!status) status = check(&loaded, &from, err);
-    if (status)
-        keep_one_line(err);
-    else
-        memcpy(config, &loaded, sizeof *config);
+    if (!status) memcpy(config, &loaded, sizeof *config);
     free(text);
     free(original);
     return status;

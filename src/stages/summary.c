@@ -25,8 +25,6 @@ fd_status fd_json_load(const char *path, json_t **root, fd_error *err) {
         *root = NULL;
         return fd_fail(err, FD_ERR_MEMORY, "%s: out of memory", path);
     }
-    for (char *c = where.text; *c; c++) /* it quotes the file, line ends too */
-        if ((unsigned char)*c < ' ') *c = ' ';
     if (!*root) return fd_fail(err, FD_ERR_FORMAT, "%s:%d: not JSON (%s); make it again", path, where.line, where.text);
     return FD_OK;
 }
