@@ -327,6 +327,7 @@ static int set_up(void **state) {
     const char *names[COLUMNS];
     fd_table table = {0};
     fd_rng rng;
+    signal(SIGINT, SIG_DFL); /* a shell's background jobs, and the gnuplot they start, are deaf to it */
     if (make_folder(state)) return -1;
     path_before = strdup(getenv("PATH"));
     fd_make_folder(at("analysis"), NULL);
