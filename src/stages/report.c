@@ -165,7 +165,7 @@ static fd_status read_folder(fd_report *r, fd_error *err) {
 static void headline(fd_report *r) {
     fd_text *html = &r->html;
     const fd_report_part *part = r->part;
-    char a[32], b[32];
+    char a[32], b[32], yield[32], from[32], to[32];
     if (!part->result && !part->has_samples) return;
     const fd_tally *t = part->result ? &part->result->tally : &part->samples.tally;
     double lo, hi;
@@ -177,8 +177,9 @@ static void headline(fd_report *r) {
         fd_text_count(t->labels, a), fd_text_count(t->n, b), r->n_parts > 1 ? " of the " : "",
         r->n_parts > 1 ? part->name : "");
     fd_text_addf(
-        html, " (yield %.3g, 95&nbsp;%% interval %.3g to %.3g); %s of them have all parameters inside the prior box.",
-        t->n ? (double)t->labels / (double)t->n : 0.0, lo, hi, fd_text_count(t->labels_in_prior, a));
+        html, " (yield %s, 95&nbsp;%% interval %s to %s); %s of them have all parameters inside the prior box.",
+        fd_text_fraction(t->n ? (double)t->labels / (double)t->n : 0.0, 3, yield), fd_text_fraction(lo, 3, from),
+        fd_text_fraction(hi, 3, to), fd_text_count(t->labels_in_prior, a));
     if (part->alone)
         fd_text_addf(html, " They were projected onto their labels; before that %s were solutions, %s inside the prior box.",
                      fd_text_count(part->alone->tally.labels, a), fd_text_count(part->alone->tally.labels_in_prior, b));
