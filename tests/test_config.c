@@ -241,6 +241,8 @@ static void overrides(void **state) {
     refuse("", "train.bacth=1", "--set train.bacth=1: train.bacth: unknown key; known here: batch");
     refuse("", "train", "--set train: no '='; write it as block.key=value");
     refuse("", "=3", "--set =3: a key is empty");
+    refuse("", "\n=3", "--set ?=3: unknown key");
+    refuse("", "a\nb=3", "--set a?b=3: a: unknown key");
     refuse("", "train..x=3", "a key is empty");
     refuse("", "train.batch.x=3", "--set train.batch.x=3: ");
     refuse("train: {batch: 3}", "train.batch.x=3", "--set train.batch.x=3: unknown key");

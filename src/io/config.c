@@ -361,8 +361,8 @@ static fd_status check(const fd_config *c, const source *from, fd_error *err) {
 
 /* libcyaml counts lines in the re-emitted text, which nobody has seen: "NAME:7: message" -> "NAME: message". */
 static void drop_line_number(fd_error *err, const char *name) {
-    size_t n = strlen(name);
-    if (!err || strncmp(err->message, name, n) != 0 || err->message[n] != ':') return;
+    size_t n = strlen(name); /* control characters of the name are '?' in the message */
+    if (!err || strncmp(err->message, "--set ", 6) != 0 || strlen(err->message) < n || err->message[n] != ':') return;
     char *digits = err->message + n + 1;
     size_t length = strspn(digits, "0123456789");
     if (length > 0 && digits[length] == ':') memmove(digits, digits + length + 1, strlen(digits + length + 1) + 1);

@@ -46,11 +46,12 @@ static void deal(void *user, const void *mine, const size_t *mine_at, void *got,
         while (out < mine_at[to + 1] || in < got_at[from + 1]) {
             size_t more_out = mine_at[to + 1] - out, more_in = got_at[from + 1] - in;
             MPI_Request requests[2];
+            MPI_Status statuses[2]; /* gcc takes MPICH's MPI_STATUSES_IGNORE for an array too short */
             if (more_out > PIECE) more_out = PIECE;
             if (more_in > PIECE) more_in = PIECE;
             MPI_Irecv((char *)got + in, (int)more_in, MPI_BYTE, more_in ? from : MPI_PROC_NULL, 0, MPI_COMM_WORLD, &requests[0]);
             MPI_Isend((const char *)mine + out, (int)more_out, MPI_BYTE, more_out ? to : MPI_PROC_NULL, 0, MPI_COMM_WORLD, &requests[1]);
-            MPI_Waitall(2, requests, MPI_STATUSES_IGNORE);
+            MPI_Waitall(2, requests, statuses);
             out += more_out, in += more_in;
         }
     }
@@ -101,5 +102,7 @@ void fd_mpi_version(char *text, size_t size) {
     char all[MPI_MAX_LIBRARY_VERSION_STRING];
     int length;
     MPI_Get_library_version(all, &length);
+    size_t tab = strcspn(all, "\t"); /* "MPICH Version:<tab>4.0.2<newline>..." */
+    if (all[tab]) all[tab] = ' ';
     snprintf(text, size, "%.*s", (int)strcspn(all, ",\n"), all);
 }
