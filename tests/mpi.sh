@@ -172,7 +172,7 @@ ln -s "$program" bin/flavordiff
 cp net.h5 job
 cat >bin/srun <<END2
 #!/bin/sh
-shift # --mpi=pmix
+while [ "\${1#-}" != "\$1" ]; do shift; done
 exec "$mpirun" -n 2 "\$@"
 END2
 chmod +x bin/srun
