@@ -1,8 +1,7 @@
 #!/bin/sh
 # The tests of a build folder under valgrind's memcheck; any error, or memory lost for good, is a failure.
 # Usage: scripts/memcheck.sh BUILD [TEST...]; without names the test programs that read, write and keep things; all: every test
-# program but test_bench (which repeats what others run until it can be timed), and the command line and its bad inputs with the program
-# itself under memcheck.
+# program, and the command line and its bad inputs with the program itself under memcheck.
 # What is suppressed, and why: scripts/memcheck.supp. valgrind 3.19 knows no AVX-512 and takes a thousand times as long over fused
 # multiply-adds, so the kernels are the portable ones; one thread, for libgomp keeps its threads' memory to the end.
 set -eu
@@ -10,7 +9,7 @@ source=$PWD
 build=$(realpath "$1")
 shift
 [ $# -gt 0 ] || set -- test_base test_config test_target test_files test_checkpoint test_ledger test_claims
-[ "$*" != all ] || set -- $(cd "$build" && find . -maxdepth 1 -name 'test_*' ! -name test_bench -type f -perm -u+x -printf '%f\n' | sort) cli bad_inputs
+[ "$*" != all ] || set -- $(cd "$build" && find . -maxdepth 1 -name 'test_*' -type f -perm -u+x -printf '%f\n' | sort) cli bad_inputs
 # GOMP_SPINCOUNT, else the program sets it and begins once more, without valgrind.
 export FLAVORDIFF_CPU=portable OMP_NUM_THREADS=1 GOMP_SPINCOUNT=3000 FLAVORDIFF_TARGETS="$source/targets"
 check="valgrind -q --suppressions=$source/scripts/memcheck.supp --error-exitcode=99 --leak-check=full --errors-for-leak-kinds=definite,indirect"
