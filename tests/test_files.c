@@ -1,5 +1,6 @@
 /* Files: what is written reads back, and nothing half-written stays under a final name. */
 #include "file_fixtures.h"
+#include "io/h5.h"
 
 /* What is read back. */
 static float theta2[MAX_ROWS * FD_MAX_PARAMS];
@@ -309,6 +310,30 @@ static void description_in_two_forms(void **state) {
     free(text);
 }
 
+/* What an older file need not have is not taken for absent because HDF5 could not look: then other rows would come of it. */
+static void not_knowing_is_a_failure(void **state) {
+    (void)state;
+    const char *path = in_folder("samples.h5");
+    fd_error err = {0};
+    fd_h5 h;
+    assert_int_equal(write_samples(path, true, 10, 10, &err), FD_OK);
+    fd_h5_open(&h, path, &err);
+    hid_t group = fd_h5_group(&h, "samples");
+    assert_true(fd_h5_has_attribute(&h, group, "role") && fd_h5_has(&h, "samples/theta"));
+    assert_false(fd_h5_has_attribute(&h, group, "no such") || fd_h5_has(&h, "no/such") || h.status);
+    H5Gclose(group);
+    assert_false(fd_h5_has_attribute(&h, group, "role"));
+    assert_int_equal(h.status, FD_ERR_FORMAT);
+    assert_message(&err, "role cannot be read");
+    fd_h5_leave(&h);
+    fd_h5_open(&h, path, &err);
+    H5Fclose(h.file);
+    assert_false(fd_h5_has(&h, "samples"));
+    assert_int_equal(h.status, FD_ERR_FORMAT);
+    h.file = H5I_INVALID_HID;
+    fd_h5_leave(&h);
+}
+
 /* ---- small things -------------------------------------------------------------------------------------------------------- */
 
 static void texts_and_folders(void **state) {
@@ -362,6 +387,7 @@ int main(void) {
         cmocka_unit_test(analysis_files),
         cmocka_unit_test(everything_is_described),
         cmocka_unit_test(description_in_two_forms),
+        cmocka_unit_test(not_knowing_is_a_failure),
         cmocka_unit_test(texts_and_folders),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);

@@ -338,6 +338,12 @@ static void unreadable_is_an_error(void **state) {
     assert_non_null(strstr(err.message, "reference.h5: "));
     assert_int_not_equal(access(at("report.html"), F_OK), 0);
     assert_int_equal(rmdir(at("reference.h5")), 0);
+    FILE *damaged = fopen(at("reference.h5"), "w");
+    assert_true(damaged && fputs("\211HDF\r\n\032\n and no more", damaged) > 0 && fclose(damaged) == 0);
+    assert_int_equal(fd_stage_report(&run, folder, &err), FD_ERR_FORMAT);
+    assert_non_null(strstr(err.message, "reference.h5: "));
+    assert_int_not_equal(access(at("report.html"), F_OK), 0);
+    assert_int_equal(unlink(at("reference.h5")), 0);
     assert_int_equal(mkdir(at("targets"), 0700), 0);
     assert_int_equal(mkdir(at("targets/paper-table1-no.yaml"), 0700), 0);
     char *before = targets ? strdup(targets) : NULL;

@@ -22,7 +22,7 @@ static void gather_root(fd_h5 *h, json_t *into) {
         if (text) json_object_set_new(into, texts[i], json_string(text));
         free(text);
     }
-    if (!h->status && H5Aexists(h->file, "libraries") > 0) { /* not in files of before it was told */
+    if (fd_h5_has_attribute(h, h->file, "libraries")) { /* not in files of before it was told */
         char *text = fd_h5_get_long_text(h, h->file, "the file", "libraries");
         if (text) json_object_set_new(into, "libraries", json_string(text));
         free(text);

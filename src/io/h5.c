@@ -273,6 +273,12 @@ hid_t fd_h5_group(fd_h5 *h, const char *name) {
     return group;
 }
 
+/* That HDF5 cannot tell whether something is there does not mean that it is not. */
+static bool is_there(fd_h5 *h, htri_t exists, const char *what) {
+    if (exists < 0) fail_read(h, what);
+    return exists > 0;
+}
+
 /* H5Lexists wants every part of a path to exist. */
 bool fd_h5_has(fd_h5 *h, const char *name) {
     char part[256];
@@ -280,10 +286,14 @@ bool fd_h5_has(fd_h5 *h, const char *name) {
     strcpy(part, name);
     for (char *slash = strchr(part, '/'); slash; slash = strchr(slash + 1, '/')) {
         *slash = '\0';
-        if (H5Lexists(h->file, part, H5P_DEFAULT) <= 0) return false;
+        if (!is_there(h, H5Lexists(h->file, part, H5P_DEFAULT), name)) return false;
         *slash = '/';
     }
-    return H5Lexists(h->file, name, H5P_DEFAULT) > 0;
+    return is_there(h, H5Lexists(h->file, name, H5P_DEFAULT), name);
+}
+
+bool fd_h5_has_attribute(fd_h5 *h, hid_t object, const char *name) {
+    return !h->status && object >= 0 && is_there(h, H5Aexists(object, name), name);
 }
 
 /* ---- attributes --------------------------------------------------------------------------------------------------- */
@@ -298,7 +308,7 @@ typedef struct attribute {
 static bool open_attribute(fd_h5 *h, hid_t object, const char *where, const char *name, attribute *a) {
     *a = (attribute){.id = H5I_INVALID_HID, .type = H5I_INVALID_HID, .type_class = H5T_NO_CLASS};
     if (h->status) return false;
-    if (H5Aexists(object, name) <= 0) {
+    if (!fd_h5_has_attribute(h, object, name)) {
         fd_h5_fail(h, FD_ERR_FORMAT, "the attribute '%s' of %s is missing; make the file again", name, where);
         return false;
     }

@@ -70,7 +70,9 @@ void fd_h5_open(fd_h5 *h, const char *path, fd_error *err);
 /* Closes what is open. */
 void fd_h5_leave(fd_h5 *h);
 hid_t fd_h5_group(fd_h5 *h, const char *name);
+/* Whether a group or dataset, or an attribute, is there; false, too, after a failure, of which not being able to tell is one. */
 bool fd_h5_has(fd_h5 *h, const char *name);
+bool fd_h5_has_attribute(fd_h5 *h, hid_t object, const char *name);
 /* Attribute as text; longer than room - 1 is an error. `where` names the object in messages. */
 void fd_h5_get_text(fd_h5 *h, hid_t object, const char *where, const char *name, char *text, size_t room);
 /* The same, in fresh memory. */

@@ -328,8 +328,8 @@ static void read_informant(fd_h5 *h, fd_model_file *file) {
     s->guess = fd_h5_get_u64(h, group, place, "guess") != 0;
     uint64_t label_steps = fd_h5_get_u64(h, group, place, "label_steps");
     /* Files from before there was a choice: the labels themselves. */
-    s->smooth = group >= 0 && H5Aexists(group, "smooth") > 0 && fd_h5_get_u64(h, group, place, "smooth") != 0;
-    uint64_t waves = group >= 0 && H5Aexists(group, "waves") > 0 ? fd_h5_get_u64(h, group, place, "waves") : 0;
+    s->smooth = fd_h5_has_attribute(h, group, "smooth") && fd_h5_get_u64(h, group, place, "smooth") != 0;
+    uint64_t waves = fd_h5_has_attribute(h, group, "waves") ? fd_h5_get_u64(h, group, place, "waves") : 0;
     s->waves = waves > 64 ? 0 : (int)waves; /* a wrong number shows in that of the features */
     s->regularisation = fd_h5_get_real(h, group, place, "regularisation");
     s->clip = fd_h5_get_real(h, group, place, "clip");

@@ -30,7 +30,7 @@ static void add(fd_h5 *h, fd_origin *o, char *key, char *value) {
 
 /* An attribute as a fact; `optional`: files from before it was written have none. */
 static void add_attribute(fd_h5 *h, fd_origin *o, hid_t object, const char *where, const char *name, const char *key, bool optional) {
-    if (h->status || (optional && H5Aexists(object, name) == 0)) return;
+    if (h->status || (optional && !fd_h5_has_attribute(h, object, name))) return;
     char *value = fd_h5_get_long_text(h, object, where, name);
     if (value) add(h, o, strdup(key), value);
 }

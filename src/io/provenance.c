@@ -86,7 +86,7 @@ bool fd_provenance_same(const char *path, const fd_provenance *p) {
 void fd_provenance_format(fd_h5 *h, char format[32]) {
     format[0] = '\0';
     if (h->status) return;
-    if (H5Aexists(h->file, "format") <= 0 || H5Aexists(h->file, "format_version") <= 0) {
+    if (!fd_h5_has_attribute(h, h->file, "format") || !fd_h5_has_attribute(h, h->file, "format_version")) {
         fd_h5_fail(h, FD_ERR_FORMAT, "an HDF5 file, but not one of flavordiff (no attribute 'format')");
         return;
     }

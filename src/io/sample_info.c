@@ -42,7 +42,7 @@ static void write_tally(fd_h5 *h, const char *name, const fd_tally *tally, const
 static void read_tally(fd_h5 *h, const char *name, const char *where, fd_tally *tally) {
     hid_t group = fd_h5_group(h, name);
     for (int i = 0; i < N_COUNTS; i++) {
-        if (group >= 0 && tally_counts[i].optional && H5Aexists(group, tally_counts[i].name) == 0) continue;
+        if (tally_counts[i].optional && !fd_h5_has_attribute(h, group, tally_counts[i].name)) continue;
         uint64_t count = fd_h5_get_u64(h, group, where, tally_counts[i].name);
         memcpy((char *)tally + tally_counts[i].offset, &count, sizeof count);
     }
@@ -75,7 +75,7 @@ void fd_sample_info_read(fd_h5 *h, fd_sample_info *info) {
     hid_t group = fd_h5_group(h, "samples");
     fd_h5_get_text(h, group, "/samples", "role", info->role, sizeof info->role);
     fd_h5_get_text(h, group, "/samples", "target", info->target, sizeof info->target);
-    if (group >= 0 && H5Aexists(group, "target_numbers") > 0)
+    if (fd_h5_has_attribute(h, group, "target_numbers"))
         fd_h5_get_text(h, group, "/samples", "target_numbers", info->target_numbers, sizeof info->target_numbers);
     fd_h5_get_text(h, group, "/samples", "note", info->note, sizeof info->note);
     info->n = fd_h5_get_u64(h, group, "/samples", "n");

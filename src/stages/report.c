@@ -14,7 +14,8 @@
 /* ---- reading the folder ----------------------------------------------------------------------------------- */
 
 bool fd_report_takes(fd_report *r, const char *path, fd_status status, const fd_error *err) {
-    bool refused = status == FD_ERR_MEMORY || (status == FD_ERR_FILE && path && access(path, F_OK) == 0);
+    bool there = path && access(path, F_OK) == 0;
+    bool refused = status == FD_ERR_MEMORY || ((status == FD_ERR_FILE || status == FD_ERR_FORMAT) && there);
     if (refused && !r->trouble.status) r->trouble = *err;
     return !status;
 }

@@ -45,9 +45,9 @@ typedef struct fd_report {
 
 /* ---- HTML (report_html.c) --------------------------------------------------------------------------------- */
 
-/* Whether a part that was just read is good. One that is missing or damaged is left out, and the page says so. One that is
- * there and that the system does not give (out of memory, unreadable) is no part to leave out: the first such failure is
- * kept in r->trouble, and there is no page. path: NULL where the part is no file of the folder. */
+/* Whether a part that was just read is good. One that is missing, or of something else, is left out, and the page says so. One
+ * that is there and cannot be read (out of memory, not permitted, damaged) is no part to leave out: the first such failure
+ * is kept in r->trouble, and there is no page. path: NULL where the part is no file of the folder. */
 bool fd_report_takes(fd_report *r, const char *path, fd_status status, const fd_error *err);
 
 void fd_html_open(fd_text *html, const char *title);
