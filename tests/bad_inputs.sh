@@ -37,6 +37,9 @@ head -c 3000 net.h5 >cut-net.h5
 size=$(wc -c <pairs.h5)
 { head -c $((size / 2)) pairs.h5; printf 'X'; tail -c +$((size / 2 + 2)) pairs.h5; } >flipped.h5
 printf '\211HDF\r\n\032\nrest of nothing' >torn.h5
+mkdir gap-samples gap-ledger
+cp torn.h5 gap-samples/samples.h5
+echo '[' >gap-ledger/ledger.json
 echo "$params" >header.csv
 csv wide '%s\n%s,7\n'
 csv quote '%s\n"%s\n'
