@@ -13,6 +13,7 @@
 #include "flavordiff/stages.h"
 #include "folder.h"
 #include "stages/ledger.h"
+#include "stages/text.h"
 
 static void ledger_round_trip(void **state) {
     (void)state;
@@ -119,7 +120,20 @@ static void bad_ledgers(void **state) {
     assert_int_equal(fd_ledger_write(at("bad.json"), 1, &impossible, &err), FD_ERR_VALUE);
 }
 
+/* Both ends of an interval can be told apart, however near to nothing or to all. */
+static void fractions_are_told_with_their_digits(void **state) {
+    (void)state;
+    static const struct {
+        double p;
+        const char *text;
+    } told[] = {{0, "0"}, {1.3689e-5, "1.37e-05"}, {0.12345, "0.123"}, {0.4996, "0.5"}, {0.6390, "0.639"}, {0.6449, "0.645"}, {0.9, "0.900"},
+                {0.999634, "0.99963"}, {0.9999953, "0.9999953"}, {1, "1"}};
+    char text[32];
+    for (size_t i = 0; i < sizeof told / sizeof *told; i++) assert_string_equal(fd_text_fraction(told[i].p, 3, text), told[i].text);
+}
+
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(ledger_round_trip), cmocka_unit_test(bad_ledgers)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(ledger_round_trip), cmocka_unit_test(bad_ledgers),
+                                       cmocka_unit_test(fractions_are_told_with_their_digits)};
     return cmocka_run_group_tests(tests, make_folder, remove_folder);
 }

@@ -72,6 +72,7 @@ char *fd_text_count(uint64_t n, char out[32]) {
 char *fd_text_fraction(double p, int digits, char out[32]) {
     if (p > 0.5 && p < 1) {
         int decimals = digits - 2 - (int)floor(log10(1 - p));
+        if (decimals < digits) decimals = digits;
         snprintf(out, 32, "%.*f", decimals < 15 ? decimals : 15, p);
     } else {
         snprintf(out, 32, "%.*g", digits, p);

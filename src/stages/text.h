@@ -23,8 +23,8 @@ void fd_text_free(fd_text *text);
 /* 1234567 -> "1,234,567" into out[32]; returns out. */
 char *fd_text_count(uint64_t n, char out[32]);
 
-/* A fraction with `digits` significant digits; where its complement is the smaller one, with digits - 1 of that: 1.37e-05,
- * 0.123, 0.99963. */
+/* A fraction with `digits` significant digits, or with digits - 1 of its complement where those are more: 1.37e-05, 0.123, 0.645,
+ * 0.99963. */
 char *fd_text_fraction(double p, int digits, char out[32]);
 
 /* Writes text to path (fd_write_text) or returns FD_ERR_MEMORY when it failed to grow. */
